@@ -1,0 +1,1 @@
+"""Property tests that compare an implementation with torch.nn."""

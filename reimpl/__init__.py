@@ -1,0 +1,1 @@
+"""Convolution, transposed convolution and batch norm of torch.nn, written by hand."""
