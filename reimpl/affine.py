@@ -1,0 +1,77 @@
+"""A scale and a shift that are constant along some axes: y = a·x + b.
+
+Batch norm's weight and bias, frozen statistics, and convolution's bias. The backward is
+
+    gx = a·gy,   ga = Σ x·gy,   gb = Σ gy     summed over the axes along which a and b are constant
+
+and linear again in each of its arguments, so it exists to every order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from reimpl.arguments import Ints
+
+
+def affine(x: Tensor, a: Tensor | None, b: Tensor | None, axes: Ints) -> Tensor:
+    """``a·x + b``; ``a`` and ``b`` have ``x``'s rank and size one along ``axes``."""
+    if a is None and b is None:
+        return x
+    return (_Affine if torch.compiler.is_compiling() else _DualAffine).apply(x, a, b, axes)
+
+
+class _Affine(Function):
+    @staticmethod
+    def forward(x: Tensor, a: Tensor | None, b: Tensor | None, _axes: Ints) -> Tensor:
+        if a is not None and b is not None:
+            return torch.addcmul(b, x, a)
+        return x + b if b is not None else x * cast(Tensor, a)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, _output: Tensor) -> None:
+        x, a, _, ctx.axes = inputs
+        ctx.shape = x.shape
+        ctx.save_for_backward(x if a is not None else None, a)
+        ctx.save_for_forward(x if a is not None else None, a)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
+        x, a = ctx.saved_tensors
+        need_x, need_a, need_b, _ = ctx.needs_input_grad
+        gx = affine(gy, a if a is None else a.conj(), None, ctx.axes) if need_x else None
+        ga = (gy * x.conj()).sum(ctx.axes, keepdim=True) if need_a else None
+        gb = gy.sum(ctx.axes, keepdim=True) if need_b else None
+        return gx, ga, gb, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, x: Any, a: Any, b: Any, axes: Ints) -> tuple[Tensor, int]:
+        size = info.batch_size
+        x, a, b = (_lead(t, dim, size) for t, dim in zip((x, a, b), in_dims[:3], strict=True))
+        return affine(x, a, b, tuple([axis + 1 for axis in axes])), 0
+
+
+class _DualAffine(_Affine):
+    @staticmethod
+    def jvp(ctx: Any, dx: Any, da: Any, db: Any, _axes: None) -> Tensor:
+        x, a = ctx.saved_tensors
+        terms = (
+            None if dx is None else affine(dx, a, None, ctx.axes),
+            None if da is None else affine(x, da, None, ctx.axes),
+            db,
+        )
+        first, *rest = [t for t in terms if t is not None]
+        for t in rest:
+            first = first + t
+        return first.expand(ctx.shape)
+
+
+def _lead(t: Tensor | None, dim: int | None, size: int) -> Tensor | None:
+    """``t`` with the vmapped axis in front, of full size."""
+    if t is None:
+        return None
+    return t.expand(size, *t.shape) if dim is None else t.movedim(dim, 0)

@@ -1,0 +1,118 @@
+"""Checking arguments: every message names the operator, the argument, what it got, what it needs.
+
+The exception classes are torch's own for the same mistake: TypeError for a value of the wrong
+kind, RuntimeError for tensors that do not fit (NotImplementedError, its subclass, for a dtype
+without a kernel), ValueError where torch's Python layer checks. Nothing here looks at the values
+of a tensor, so all of it works on the meta device and under torch.compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import index
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Ints = tuple[int, ...]
+
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+REALS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+COMPLEX = (torch.complex32, torch.complex64, torch.complex128)
+
+_COMPUTED_IN = {
+    torch.float16: torch.float32,
+    torch.bfloat16: torch.float32,
+    torch.complex32: torch.complex64,
+}
+
+
+def accumulator(dtype: torch.dtype) -> torch.dtype:
+    """The dtype an operator computes in before it rounds once to ``dtype``."""
+    return _COMPUTED_IN.get(dtype, dtype)
+
+
+def tensor(op: str, name: str, value: object) -> None:
+    """``value`` must be a tensor."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{op}: {name} must be a Tensor, got {type(value).__name__}")
+
+
+def optional_tensor(op: str, name: str, value: object) -> None:
+    """``value`` must be a tensor or None."""
+    if not (value is None or isinstance(value, Tensor)):
+        raise TypeError(f"{op}: {name} must be a Tensor or None, got {type(value).__name__}")
+
+
+def number(op: str, name: str, value: object) -> None:
+    """``value`` must be a real number (or a tensor holding one)."""
+    if not isinstance(value, (int, float, Tensor)):
+        raise TypeError(f"{op}: {name} must be a number, got {value!r}")
+
+
+def integer(op: str, name: str, value: Any) -> int:
+    """``value`` as an int; torch takes what has ``__index__``, but no bool and no float."""
+    if type(value) is int:
+        return value
+    if isinstance(value, bool):
+        raise TypeError(f"{op}: {name} must be an integer, got {value}")
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{op}: {name} must be an integer, got {value!r}") from None
+
+
+def at_least(op: str, name: str, value: int, least: int) -> int:
+    """``value`` as an integer no smaller than ``least``."""
+    number_ = integer(op, name, value)
+    if number_ < least:
+        raise RuntimeError(f"{op}: {name} must be {_SIGNS[least]}, got {number_}")
+    return number_
+
+
+_SIGNS = {0: "non-negative", 1: "positive"}
+
+
+def per_axis(op: str, name: str, value: Any, n: int, least: int) -> Ints:
+    """One integer per spatial axis, none below ``least``; an int or a single entry serves all."""
+    if type(value) is int:
+        entries: Ints = (value,) * n
+    elif isinstance(value, (tuple, list)):
+        entries = tuple([integer(op, name, v) for v in value])
+        entries = entries * n if len(entries) == 1 else entries
+    else:
+        entries = (integer(op, name, value),) * n
+    if len(entries) != n:
+        raise RuntimeError(f"{op}: {name} must be an int or {n} ints, got {value}")
+    if min(entries) < least:
+        raise RuntimeError(f"{op}: {name} must be {_SIGNS[least]}, got {value}")
+    return entries
+
+
+def repeated(value: Any, n: int) -> tuple[Any, ...]:
+    """A module's geometry as a tuple: ``3 -> (3, 3)``; an iterable is taken as it is."""
+    return tuple(value) if isinstance(value, Iterable) else (value,) * n
+
+
+def dtype_among(op: str, input: Tensor, allowed: Iterable[torch.dtype]) -> None:
+    """``input`` must have one of the dtypes the operator computes in."""
+    if input.dtype not in allowed:
+        names = ", ".join(str(d).removeprefix("torch.") for d in allowed)
+        raise NotImplementedError(f"{op}: input must have a dtype of {names}, got {input.dtype}")
+
+
+def alike(op: str, input: Tensor, **others: Tensor | None) -> None:
+    """The other tensors must have the dtype and the device of ``input``."""
+    for name, t in others.items():
+        if t is None:
+            continue
+        if t.dtype != input.dtype:
+            raise RuntimeError(f"{op}: {name} must have input's dtype {input.dtype}, got {t.dtype}")
+        same_device(op, input, name, t)
+
+
+def same_device(op: str, input: Tensor, name: str, t: Tensor) -> None:
+    """``t`` must be on the device of ``input``."""
+    if t.device != input.device:
+        raise RuntimeError(f"{op}: {name} must be on input's device {input.device}, got {t.device}")

@@ -1,0 +1,211 @@
+r"""Batch normalization: standardize each channel, then scale and shift it.
+
+Letters: N samples, C channels, *L positions; μ and σ² are a channel's mean and variance over N
+and *L, or the running estimates of them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from reimpl import arguments
+from reimpl.affine import affine
+from reimpl.arguments import REALS, Ints, accumulator
+from reimpl.layout import arrange, normalization_layout
+from reimpl.standardize import Standardized, standardize
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    r"""Normalize every channel over the batch and its positions.
+
+    y = (x − μ) / √(σ² + ε) · weight + bias
+
+    In training μ and σ² (divided by n) are the batch's own, and the running estimates move by
+    (1 − momentum)·old + momentum·new, the new variance divided by n − 1; an empty batch leaves
+    them. Otherwise μ and σ² are the running estimates, constants without gradient.
+
+    Shapes:
+        input and output (N, C, *L); the other tensors (C).
+
+    Backward (training): gx = r·(gz − ⟨gz⟩ − z⟨z gz⟩), gz = weight·gy, r = 1/√(σ² + ε).
+
+    Raises:
+        ValueError: one value per channel in training, eps not positive (in evaluation: negative),
+            only one of the running estimates in training.
+        RuntimeError: shapes, dtypes or devices that do not fit; no estimates in evaluation.
+        NotImplementedError: an input that is not floating point.
+        TypeError: a value of the wrong kind.
+
+    Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167;
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.batch_norm.html
+
+    >>> x = torch.tensor([[1.0], [3.0]])
+    >>> mean, var = torch.zeros(1), torch.ones(1)
+    >>> batch_norm(x, mean, var, training=True, eps=3.0)
+    tensor([[-0.5000],
+            [ 0.5000]])
+    >>> mean, var
+    (tensor([0.2000]), tensor([1.1000]))
+    """
+    _check(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    axes = (0, *range(2, input.dim()))
+    shape = (1, -1, *(1,) * (input.dim() - 2))
+    dtype = accumulator(input.dtype)
+    x = input.to(dtype)
+    a, b, mean, var = (
+        t if t is None else t.to(dtype).reshape(shape)
+        for t in (weight, bias, running_mean, running_var)
+    )
+    if training:
+        y = _by_the_batch(x, axes, a, b, running_mean, running_var, momentum, eps)
+    else:
+        assert mean is not None
+        assert var is not None
+        y = _by_the_estimates(x, axes, a, b, mean.detach(), var.detach(), eps)
+    if not input.is_meta:  # on the meta device torch's strides are those of elementwise results
+        y = arrange(y, normalization_layout(input))
+    return y.to(input.dtype)
+
+
+def _by_the_batch(
+    x: Tensor,
+    axes: Ints,
+    a: Tensor | None,
+    b: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    momentum: float | Tensor,
+    eps: float,
+) -> Tensor:
+    batch = standardize(x, axes, eps)
+    if running_mean is not None and running_var is not None and x.numel() > 0:
+        update_running(running_mean, running_var, batch, x.numel() // x.shape[1], momentum)
+    return affine(batch.z, a, b, axes)
+
+
+def update_running(
+    running_mean: Tensor,
+    running_var: Tensor,
+    batch: Standardized,
+    n: int,
+    momentum: float | Tensor,
+) -> None:
+    """Move the running estimates towards the batch's: old·(1 − momentum) + new·momentum.
+
+    Computed from unrounded statistics in their own dtype and rounded once, into the buffer's.
+    """
+    new_mean, new_var = batch.mean.detach(), batch.var.detach() * (n / (n - 1))
+    with torch.no_grad():
+        for old, new in ((running_mean, new_mean), (running_var, new_var)):
+            kept = old.to(new.dtype) * (1 - momentum)
+            old.copy_(kept + new.flatten() * momentum)
+
+
+def _by_the_estimates(
+    x: Tensor, axes: Ints, a: Tensor | None, b: Tensor | None, mean: Tensor, var: Tensor, eps: float
+) -> Tensor:
+    r = (var + eps).rsqrt()
+    centred = affine(x, None, -mean, axes)
+    return affine(centred, r if a is None else a * r, b, axes)
+
+
+def _check(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> None:
+    op = "batch_norm"
+    arguments.tensor(op, "input", input)
+    others = {
+        "running_mean": running_mean,
+        "running_var": running_var,
+        "weight": weight,
+        "bias": bias,
+    }
+    for name, t in others.items():
+        arguments.optional_tensor(op, name, t)
+    arguments.number(op, "momentum", momentum)
+    arguments.number(op, "eps", eps)
+    if not isinstance(training, bool):
+        raise TypeError(f"{op}: training must be a bool, got {training!r}")
+    arguments.dtype_among(op, input, REALS)
+    if input.dim() < 2:
+        # torch raises RuntimeError with running statistics and IndexError without.
+        error = RuntimeError if running_mean is not None else IndexError
+        raise error(f"{op}: input must have at least 2 axes, got {tuple(input.shape)}")
+    _check_statistics(op, input, running_mean, running_var, training, eps)
+    _check_channels(op, input, others)
+    _check_dtypes(op, input, others)
+
+
+def _check_statistics(
+    op: str,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    eps: float,
+) -> None:
+    if not training:
+        if eps < 0:
+            raise ValueError(f"{op}: eps must be non-negative, got {eps}")
+        for name, t in (("running_mean", running_mean), ("running_var", running_var)):
+            if t is None:
+                raise RuntimeError(f"{op}: {name} must be given in evaluation mode, got None")
+        return
+    if input.shape[0] * input.shape[2:].numel() == 1:
+        raise ValueError(
+            f"{op}: input must have more than 1 value per channel when training, "
+            f"got shape {tuple(input.shape)}"
+        )
+    if eps <= 0:
+        raise ValueError(f"{op}: eps must be positive when training, got {eps}")
+    if (running_mean is None) != (running_var is None):
+        given = "running_var" if running_mean is None else "running_mean"
+        raise ValueError(
+            f"{op}: running_mean and running_var must be given together, got only {given}"
+        )
+
+
+def _check_channels(op: str, input: Tensor, others: dict[str, Tensor | None]) -> None:
+    C = input.shape[1]
+    for name, t in others.items():
+        if t is None:
+            continue
+        running = name.startswith("running")
+        if t.numel() != C or (running and t.dim() != 1):
+            raise RuntimeError(f"{op}: {name} must have shape ({C},), got {tuple(t.shape)}")
+        if running and t.requires_grad and torch.is_grad_enabled():
+            raise RuntimeError(f"{op}: {name} must not require a gradient, got one that does")
+        arguments.same_device(op, input, name, t)
+
+
+def _check_dtypes(op: str, input: Tensor, others: dict[str, Tensor | None]) -> None:
+    """All one dtype; a 16-bit input may also go with float32 parameters and buffers."""
+    given = {name: t.dtype for name, t in others.items() if t is not None}
+    allowed = {input.dtype, torch.float32} if input.dtype in _HALF else {input.dtype}
+    first = next(iter(given.values()), input.dtype)
+    for name, dtype in given.items():
+        if dtype not in allowed or dtype != first:
+            need = " or ".join(sorted(str(d) for d in allowed))
+            raise RuntimeError(
+                f"{op}: {name} must have dtype {need}, one for all parameters and statistics, "
+                f"got {dtype} among {sorted(set(map(str, given.values())))}"
+            )

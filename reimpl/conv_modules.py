@@ -1,0 +1,365 @@
+"""Convolution and transposed convolution as modules: parameters, their geometry and their state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from reimpl.arguments import repeated
+from reimpl.conv import convolve, convolve_transposed, same_padding
+from reimpl.initial import conv_uniform_
+from reimpl.padding import MODES
+
+Size = int | tuple[int, ...]
+
+
+class _Convolution(nn.Module):
+    """What the six classes share: attributes, parameters, initial values, repr."""
+
+    __constants__: ClassVar[list[str]] = [
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "padding_mode",
+        "output_padding",
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+    ]
+    _rank: ClassVar[int]
+    transposed: bool
+    bias: nn.Parameter | None
+
+    def _build(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size,
+        padding: str | Size,
+        dilation: Size,
+        output_padding: Size,
+        groups: int,
+        padding_mode: str,
+    ) -> None:
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = repeated(kernel_size, self._rank)
+        self.stride = repeated(stride, self._rank)
+        self.padding = padding if isinstance(padding, str) else repeated(padding, self._rank)
+        self.dilation = repeated(dilation, self._rank)
+        self.output_padding = repeated(output_padding, self._rank)
+        self.groups = groups
+        self.padding_mode = padding_mode
+        self._check()
+        # torch's name, in F.pad's order: the last axis first, in front and behind.
+        self._reversed_padding_repeated_twice = self._amounts()
+
+    def _check(self) -> None:
+        name = type(self).__name__
+        if self.groups <= 0:
+            raise ValueError(f"{name}: groups must be positive, got {self.groups}")
+        for which in ("in_channels", "out_channels"):
+            if getattr(self, which) % self.groups:
+                raise ValueError(
+                    f"{name}: {which} must be divisible by groups={self.groups}, "
+                    f"got {getattr(self, which)}"
+                )
+        if isinstance(self.padding, str):
+            if self.padding not in ("same", "valid"):
+                raise ValueError(
+                    f"{name}: padding must be 'same', 'valid' or integers, got {self.padding!r}"
+                )
+            if self.padding == "same" and any(s != 1 for s in self.stride):
+                raise ValueError(
+                    f"{name}: padding='same' must go with stride 1, got stride {self.stride}"
+                )
+        if self.padding_mode not in MODES:
+            raise ValueError(
+                f"{name}: padding_mode must be one of {MODES}, got {self.padding_mode!r}"
+            )
+
+    def _amounts(self) -> Sequence[int]:
+        if isinstance(self.padding, tuple):
+            return tuple([p for q in reversed(self.padding) for p in (q, q)])
+        if self.padding == "valid":
+            return [0, 0] * len(self.kernel_size)
+        pairs = same_padding(self.kernel_size, self.dilation)
+        return [p for pair in reversed(pairs) for p in pair]
+
+    def _make_parameters(self, shape: Sequence[int], bias: bool, device: Any, dtype: Any) -> None:
+        self.weight = nn.Parameter(torch.empty(tuple(shape), device=device, dtype=dtype))
+        self.register_parameter(
+            "bias",
+            nn.Parameter(torch.empty(self.out_channels, device=device, dtype=dtype))
+            if bias
+            else None,
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew, as torch would under the same seed."""
+        conv_uniform_(self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Return what repr() shows between the parentheses; defaults are left out."""
+        parts = [
+            f"{self.in_channels}, {self.out_channels}",
+            f"kernel_size={self.kernel_size}",
+            f"stride={self.stride}",
+        ]
+        for name, default in (("padding", 0), ("dilation", 1), ("output_padding", 0)):
+            value = getattr(self, name)
+            if value != (default,) * len(value):
+                parts.append(f"{name}={value}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode}")
+        return ", ".join(parts)
+
+
+class _Conv(_Convolution):
+    transposed = False
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: str | Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self._build(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups,
+            padding_mode,
+        )  # fmt: skip
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        self._make_parameters(shape, bias, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve ``input``, padded in the module's mode."""
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            amounts = self._reversed_padding_repeated_twice
+            if len(amounts) != 2 * self._rank:
+                raise NotImplementedError(
+                    f"{type(self).__name__}: padding must have {self._rank} entries with "
+                    f"padding_mode={self.padding_mode!r}, got {self.padding}"
+                )
+            padding = tuple(zip(amounts[::2], amounts[1::2], strict=True))[::-1]
+        return convolve(
+            type(self).__name__,
+            self._rank,
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            padding,
+            self.dilation,
+            self.groups,
+            self.padding_mode,
+        )
+
+
+class _ConvTranspose(_Convolution):
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        if padding_mode != "zeros":
+            raise ValueError(
+                f"{type(self).__name__}: padding_mode must be 'zeros', got {padding_mode!r}"
+            )
+        super().__init__()
+        self._build(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding,
+            groups, padding_mode,
+        )  # fmt: skip
+        shape = (in_channels, out_channels // groups, *self.kernel_size)
+        self._make_parameters(shape, bias, device, dtype)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Spread ``input``; ``output_size`` chooses among the sizes that the stride leaves open."""
+        extra = self.output_padding
+        if output_size is not None:
+            extra = self._output_padding_for(input, list(output_size))
+        return convolve_transposed(
+            type(self).__name__,
+            self._rank,
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,  # type: ignore[arg-type]
+            extra,
+            self.groups,
+            self.dilation,
+        )
+
+    def _output_padding_for(self, input: Tensor, output_size: list[int]) -> tuple[int, ...]:
+        name, rank = type(self).__name__, self._rank
+        leading = 2 if input.dim() == rank + 2 else 1
+        wanted = output_size[leading:] if len(output_size) == leading + rank else output_size
+        if len(wanted) != rank:
+            raise ValueError(
+                f"{name}: output_size must have {rank} or {leading + rank} entries for an input "
+                f"of {input.dim()} axes, got {output_size}"
+            )
+        least = [
+            (input.shape[leading + i] - 1) * self.stride[i]
+            - 2 * int(self.padding[i])
+            + self.dilation[i] * (self.kernel_size[i] - 1)
+            + 1
+            for i in range(rank)
+        ]
+        extra = tuple([size - low for size, low in zip(wanted, least, strict=True)])
+        if any(not 0 <= e < s for e, s in zip(extra, self.stride, strict=True)):
+            most = [low + s - 1 for low, s in zip(least, self.stride, strict=True)]
+            raise ValueError(
+                f"{name}: output_size must be between {least} and {most} for an input of shape "
+                f"{tuple(input.shape)}, got {wanted}"
+            )
+        return extra
+
+
+class Conv1d(_Conv):
+    """Convolution of (N, C, L) or (C, L); see :class:`Conv2d`.
+
+    Backward: as :func:`reimpl.conv1d`.
+
+    Raises:
+        As :class:`Conv2d`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv1d.html
+
+    >>> Conv1d(4, 6, 3, padding="same", padding_mode="circular")(torch.ones(4, 7)).shape
+    torch.Size([6, 7])
+    """
+
+    _rank = 1
+
+
+class Conv2d(_Conv):
+    """Convolution of (N, C, H, W) or (C, H, W) by a weight and a bias of its own.
+
+    y = b + Σ w · x over the windows of the padded input; see :func:`reimpl.conv2d`. The padding
+    is zeros, or with ``padding_mode`` the input reflected, replicated or wrapped around.
+
+    Shapes:
+        weight (out_channels, in_channels/groups, *kernel_size), bias (out_channels).
+
+    Backward: as :func:`reimpl.conv2d`, followed by the adjoint of the padding.
+
+    Raises:
+        ValueError: channels not divisible by groups, unknown padding or padding_mode.
+        RuntimeError: at the call, as :func:`reimpl.conv2d`, and padding too large for its mode.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
+
+    >>> Conv2d(4, 6, 3, padding=1)
+    Conv2d(4, 6, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+    """
+
+    _rank = 2
+
+
+class Conv3d(_Conv):
+    """Convolution of (N, C, D, H, W) or (C, D, H, W); see :class:`Conv2d`.
+
+    Backward: as :func:`reimpl.conv3d`.
+
+    Raises:
+        As :class:`Conv2d`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv3d.html
+
+    >>> Conv3d(2, 4, 2, stride=2)(torch.ones(1, 2, 4, 4, 4)).shape
+    torch.Size([1, 4, 2, 2, 2])
+    """
+
+    _rank = 3
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """Transposed convolution of (N, C, L) or (C, L); see :class:`ConvTranspose2d`.
+
+    Backward: as :func:`reimpl.conv_transpose1d`.
+
+    Raises:
+        As :class:`ConvTranspose2d`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose1d.html
+
+    >>> ConvTranspose1d(4, 6, 3, stride=2)(torch.ones(4, 5), output_size=[12]).shape
+    torch.Size([6, 12])
+    """
+
+    _rank = 1
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution of (N, C, H, W) or (C, H, W) by a weight and a bias of its own.
+
+    The adjoint of a convolution with the same geometry; see :func:`reimpl.conv_transpose2d`.
+
+    Shapes:
+        weight (in_channels, out_channels/groups, *kernel_size), bias (out_channels).
+
+    Backward: as :func:`reimpl.conv_transpose2d`.
+
+    Raises:
+        ValueError: channels not divisible by groups, padding_mode other than zeros, an
+            ``output_size`` out of reach.
+        RuntimeError: at the call, as :func:`reimpl.conv_transpose2d`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html
+
+    >>> ConvTranspose2d(4, 6, 3, stride=2, output_padding=1)
+    ConvTranspose2d(4, 6, kernel_size=(3, 3), stride=(2, 2), output_padding=(1, 1))
+    """
+
+    _rank = 2
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Transposed convolution of (N, C, D, H, W) or (C, D, H, W); see :class:`ConvTranspose2d`.
+
+    Backward: as :func:`reimpl.conv_transpose3d`.
+
+    Raises:
+        As :class:`ConvTranspose2d`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose3d.html
+
+    >>> ConvTranspose3d(2, 4, 2, stride=2)(torch.ones(1, 2, 2, 2, 2)).shape
+    torch.Size([1, 4, 4, 4, 4])
+    """
+
+    _rank = 3

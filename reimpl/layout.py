@@ -1,0 +1,88 @@
+"""Which memory layout torch gives an output, and how to give it the same.
+
+Only two layouts arise: contiguous and channels last. Strides along axes of size one carry no
+information, but they are made equal to torch's as well, since the next operator reads them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
+def looks_channels_last(t: Tensor) -> bool:
+    """Whether torch takes a 4-d or 5-d tensor's strides for channels last.
+
+    The rule is c10's ``is_channels_last_strides_2d``: strides grow along C, then from the last
+    spatial axis to the first, then N, with the ties of size-one axes resolved towards contiguous.
+    """
+    size, stride = t.shape, t.stride()
+    least = 0
+    if stride[1] == 0:
+        return False
+    for d in (1, *range(t.dim() - 1, 1, -1), 0):
+        if size[d] == 0 or stride[d] < least or (d == 0 and least == stride[1]):
+            return False
+        least = stride[d] * size[d] if size[d] > 1 else stride[d]
+    return True
+
+
+def arrange(y: Tensor, channels_last: bool) -> Tensor:
+    """``y`` (N, C, *L) made dense in the given layout, with the strides of a fresh tensor."""
+    if channels_last:
+        return _fresh(y.movedim(1, -1)).movedim(-1, 1)
+    return _fresh(y)
+
+
+def _fresh(y: Tensor) -> Tensor:
+    # contiguous() would leave odd strides along axes of size one, and in empty tensors.
+    strides, step = [], 1
+    for size in reversed(y.shape):
+        strides.append(step)
+        step *= max(size, 1)
+    if y.stride() == tuple(reversed(strides)):
+        return y
+    return y.clone(memory_format=torch.contiguous_format)
+
+
+def convolution_layout(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:
+    """Whether torch's convolution of ``x`` (N, C, *L) with ``w`` returns channels last.
+
+    It does when either argument looks channels last, and the kernel it runs knows that layout:
+    every kernel for one and two axes (one axis is two, the first of size one, after
+    ``input.contiguous()`` #48889), oneDNN's and cuDNN's for three. Empty and meta tensors are
+    contiguous.
+    """
+    if x.is_meta or x.numel() == 0:
+        return False
+    rank = x.dim() - 2
+    if rank == 1:
+        x, w = x.contiguous().unsqueeze(2), w.unsqueeze(2)
+    if not (looks_channels_last(x) or looks_channels_last(w)):
+        return False
+    if rank < 3 and not x.is_cuda:
+        return True
+    if x.is_cuda:
+        return x.dtype in _HALF or x.dtype == torch.float32
+    return x.dtype in _HALF or (x.dtype == torch.float32 and _onednn(x, w, strided, groups))
+
+
+def _onednn(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:
+    """ATen's ``use_mkldnn`` for float32 on a CPU: small jobs go to native kernels."""
+    big_enough = groups > 1 or min(w.shape[-2:]) > 3 or x.shape[0] > 1
+    big_enough = big_enough or x.shape[:4].numel() > 20480
+    pointwise = not strided and x.shape[0] < 16 and w.shape[-2:] == (1, 1)
+    return (
+        bool(torch.backends.mkldnn.enabled)
+        and big_enough
+        and not (pointwise and torch.get_num_threads() == 1)
+    )
+
+
+def normalization_layout(x: Tensor) -> bool:
+    """Whether torch's batch norm of ``x`` (N, C, *L) returns channels last."""
+    if x.dim() not in (4, 5) or x.is_contiguous():
+        return False
+    return x.movedim(1, -1).is_contiguous() or looks_channels_last(x)

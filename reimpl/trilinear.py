@@ -1,0 +1,201 @@
+r"""Convolution, transposed convolution and weight gradient: one trilinear form.
+
+    T(x, w, y) = Σ y[n,g,o,m] · w[g,o,c,k] · x[n,g,c, s·m + d·k − p]   over n, g, o, c, m, k
+
+with one argument left out at a time:
+
+    correlate(x, w) -> y   the convolution             Y = W X
+    spread(y, w)    -> x   the transposed convolution  X = Wᵀ Y
+    relate(x, y)    -> w   the weight gradient         W = Y Xᵀ
+
+so the backward of each is written with the other two, and every order of derivative exists. The
+right column is the same in matrices, one per group: X holds the columns that the windows gather.
+
+Letters: N samples, G groups, C input and O output channels of a group, L grid, M positions,
+K taps. Tensors: x (N, G, C, *L), w (G, O, C, *K), y (N, G, O, *M). Complex numbers: T is linear
+without conjugation, so a gradient meets the conjugate of what its argument was multiplied with.
+
+vmap is a relabelling: a batch in both arguments is more groups, a batch in one of them is more of
+the one axis that the other lacks.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from reimpl.windows import Windows
+
+Gradients = tuple[Tensor | None, Tensor | None, None]
+_X, _W, _Y = "NGC", "GOC", "NGO"  # the leading axes of the three tensors, by letter
+
+
+def correlate(x: Tensor, w: Tensor, windows: Windows) -> Tensor:
+    """y[n,g,o,m] = Σ_{c,k} w[g,o,c,k] · x[n,g,c, s·m + d·k − p]."""
+    return (_Correlate if torch.compiler.is_compiling() else _DualCorrelate).apply(x, w, windows)
+
+
+def spread(y: Tensor, w: Tensor, windows: Windows) -> Tensor:
+    """x[n,g,c,l] = Σ_{o,m,k : s·m + d·k − p = l} w[g,o,c,k] · y[n,g,o,m]."""
+    return (_Spread if torch.compiler.is_compiling() else _DualSpread).apply(y, w, windows)
+
+
+def relate(x: Tensor, y: Tensor, windows: Windows) -> Tensor:
+    """w[g,o,c,k] = Σ_{n,m} y[n,g,o,m] · x[n,g,c, s·m + d·k − p]."""
+    return (_Relate if torch.compiler.is_compiling() else _DualRelate).apply(x, y, windows)
+
+
+def _columns(x: Tensor, windows: Windows) -> Tensor:
+    """The matrices X: (N, G, C, *L) -> (G, C·K, N·M)."""
+    cols = windows.gather(x)  # (G, C, *K, N, *M)
+    G, C = cols.shape[:2]
+    return cols.reshape(G, C * prod(windows.kernel), x.shape[0] * prod(windows.positions))
+
+
+def _rows(y: Tensor) -> Tensor:
+    """The matrices Y: (N, G, O, *M) -> (G, O, N·M)."""
+    N, G, O, *M = y.shape
+    return y.movedim(0, 2).reshape(G, O, N * prod(M))
+
+
+def _taps(w: Tensor) -> Tensor:
+    """The matrices W: (G, O, C, *K) -> (G, O, C·K)."""
+    G, O, *taps = w.shape
+    return w.reshape(G, O, prod(taps))
+
+
+def _fresh(t: Tensor) -> Tensor:
+    """A copy: forward-mode AD cannot put its tangent on an output that is a view."""
+    return t.clone(memory_format=torch.contiguous_format)
+
+
+class _Bilinear(Function):
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Windows], _output: Tensor) -> None:
+        a, b, ctx.windows = inputs
+        ctx.save_for_backward(a, b)
+        ctx.save_for_forward(a, b)
+
+
+class _Correlate(_Bilinear):
+    @staticmethod
+    def forward(x: Tensor, w: Tensor, windows: Windows) -> Tensor:
+        y = _taps(w) @ _columns(x, windows)  # (G, O, N·M)
+        y = y.reshape(*w.shape[:2], x.shape[0], *windows.positions)  # (G, O, N, *M)
+        return _fresh(y.movedim(2, 0))  # (N, G, O, *M)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Gradients:
+        (x, w), (need_x, need_w, _) = ctx.saved_tensors, ctx.needs_input_grad
+        gx = spread(gy, w.conj(), ctx.windows) if need_x else None
+        gw = relate(x.conj(), gy, ctx.windows) if need_w else None
+        return gx, gw, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, x: Tensor, w: Tensor, windows: Windows) -> Any:
+        return _relabelled(correlate, (_X, _W, _Y), info, in_dims, x, w, windows)
+
+
+class _Spread(_Bilinear):
+    @staticmethod
+    def forward(y: Tensor, w: Tensor, windows: Windows) -> Tensor:
+        cols = _taps(w).transpose(1, 2) @ _rows(y)  # (G, C·K, N·M)
+        G, _, *taps = w.shape
+        return windows.scatter(cols.reshape(G, *taps, y.shape[0], *windows.positions))
+
+    @staticmethod
+    def backward(ctx: Any, gx: Tensor) -> Gradients:
+        (y, w), (need_y, need_w, _) = ctx.saved_tensors, ctx.needs_input_grad
+        gy = correlate(gx, w.conj(), ctx.windows) if need_y else None
+        gw = relate(gx, y.conj(), ctx.windows) if need_w else None
+        return gy, gw, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, y: Tensor, w: Tensor, windows: Windows) -> Any:
+        return _relabelled(spread, (_Y, _W, _X), info, in_dims, y, w, windows)
+
+
+class _Relate(_Bilinear):
+    @staticmethod
+    def forward(x: Tensor, y: Tensor, windows: Windows) -> Tensor:
+        w = _rows(y) @ _columns(x, windows).transpose(1, 2)  # (G, O, C·K)
+        return _fresh(w.reshape(*y.shape[1:3], x.shape[2], *windows.kernel))  # (G, O, C, *K)
+
+    @staticmethod
+    def backward(ctx: Any, gw: Tensor) -> Gradients:
+        (x, y), (need_x, need_y, _) = ctx.saved_tensors, ctx.needs_input_grad
+        gx = spread(y.conj(), gw, ctx.windows) if need_x else None
+        gy = correlate(x.conj(), gw, ctx.windows) if need_y else None
+        return gx, gy, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, x: Tensor, y: Tensor, windows: Windows) -> Any:
+        return _relabelled(relate, (_X, _Y, _W), info, in_dims, x, y, windows)
+
+
+# Forward mode is the product rule. Dynamo refuses a Function that has a jvp, so it sits in
+# subclasses that are left aside while compiling.
+
+
+class _DualCorrelate(_Correlate):
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, _: None) -> Tensor:
+        return _product_rule(correlate, ctx, dx, dw)
+
+
+class _DualSpread(_Spread):
+    @staticmethod
+    def jvp(ctx: Any, dy: Tensor | None, dw: Tensor | None, _: None) -> Tensor:
+        return _product_rule(spread, ctx, dy, dw)
+
+
+class _DualRelate(_Relate):
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dy: Tensor | None, _: None) -> Tensor:
+        return _product_rule(relate, ctx, dx, dy)
+
+
+def _product_rule(product: Any, ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
+    """d(a·b) = da·b + a·db; a missing tangent is zero, and at least one is there."""
+    a, b = ctx.saved_tensors
+    if da is None:
+        return product(a, db, ctx.windows)
+    if db is None:
+        return product(da, b, ctx.windows)
+    return product(da, b, ctx.windows) + product(a, db, ctx.windows)
+
+
+def _relabelled(
+    product: Any,
+    axes: tuple[str, str, str],
+    info: Any,
+    in_dims: Any,
+    a: Tensor,
+    b: Tensor,
+    windows: Windows,
+) -> tuple[Tensor, int]:
+    """``product`` over a vmapped axis: fold it into one of the axes, multiply, take it out."""
+    in_a, in_b, in_out = axes
+    dim_a, dim_b, *_ = in_dims
+    if dim_a is not None and dim_b is not None:
+        letter = "G"
+    else:
+        here, there = (in_a, in_b) if dim_b is None else (in_b, in_a)
+        (letter,) = set(here) - set(there)
+    if dim_a is not None:
+        a = _fold(a, dim_a, in_a.index(letter))
+    if dim_b is not None:
+        b = _fold(b, dim_b, in_b.index(letter))
+    out, axis, B = product(a, b, windows), in_out.index(letter), info.batch_size
+    shape = (*out.shape[:axis], B, out.shape[axis] // B, *out.shape[axis + 1 :])
+    return out.reshape(shape), axis
+
+
+def _fold(t: Tensor, dim: int, axis: int) -> Tensor:
+    """``t`` with its axis ``dim`` made the outer part of ``axis``."""
+    t = t.movedim(dim, axis)
+    return t.reshape(*t.shape[:axis], t.shape[axis] * t.shape[axis + 1], *t.shape[axis + 2 :])

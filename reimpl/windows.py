@@ -1,0 +1,85 @@
+"""Sliding windows: where each output position looks, as one strided view.
+
+Position m and tap k meet the grid of size L at ``s·m + d·k − p``: stride s, dilation d, padding p
+in front. What lies outside the grid is zero. Letters: L sizes of the grid, M positions, K taps,
+E the extent of the padded grid; an asterisk stands for one of them per spatial axis.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from reimpl.arguments import Ints
+
+
+class Windows(NamedTuple):
+    """The geometry of all windows over a grid.
+
+    ``positions`` is stored, not derived: a transposed convolution may ask for an output_padding
+    that reaches or exceeds the stride (when it is below the dilation), and then it uses fewer
+    windows than its own output could hold. Padding behind the grid is whatever they overhang.
+    """
+
+    size: Ints  # *L
+    positions: Ints  # *M
+    kernel: Ints  # *K
+    stride: Ints
+    padding: Ints  # in front
+    dilation: Ints
+
+    @property
+    def reach(self) -> Ints:
+        """Extent of the padded grid that some window touches: ``s(M−1) + d(K−1) + 1``."""
+        return tuple(
+            [
+                s * (m - 1) + d * (k - 1) + 1
+                for s, m, d, k in zip(
+                    self.stride, self.positions, self.dilation, self.kernel, strict=True
+                )
+            ]
+        )
+
+    def gather(self, x: Tensor) -> Tensor:
+        """The windows of ``x``, a strided view of the padded grid.
+
+        (N, G, C, *L) -> (G, C, *K, N, *M)
+        """
+        pad = []
+        for l, p, e in zip(self.size[::-1], self.padding[::-1], self.reach[::-1], strict=True):
+            pad += [p, max(0, e - p - l)]
+        if any(pad):
+            x = torch.constant_pad_nd(x, pad)
+        (n, g, c, *steps), (N, G, C) = x.stride(), x.shape[:3]
+        taps = [d * t for d, t in zip(self.dilation, steps, strict=True)]
+        moves = [s * t for s, t in zip(self.stride, steps, strict=True)]
+        shape = (G, C, *self.kernel, N, *self.positions)
+        return x.as_strided(shape, (g, c, *taps, n, *moves))
+
+    def scatter(self, cols: Tensor) -> Tensor:
+        """The adjoint of :meth:`gather`: every window adds its entries to the grid.
+
+        Each tap writes on a sheet of its own, where no two windows collide, and the sheets are
+        summed: one strided copy and one sum, with no product with zero that would spread NaN.
+
+        (G, C, *K, N, *M) -> (N, G, C, *L)
+        """
+        rank = len(self.size)
+        G, C, N = *cols.shape[:2], cols.shape[2 + rank]
+        E = [max(e, p + l) for e, p, l in zip(self.reach, self.padding, self.size, strict=True)]
+        sheets = cols.new_zeros(*self.kernel, N, G, C, *E)
+        step = sheets.stride()
+        sheet, (n, g, c, *steps) = step[:rank], step[rank:]
+        taps = [h + d * t for h, d, t in zip(sheet, self.dilation, steps, strict=True)]
+        moves = [s * t for s, t in zip(self.stride, steps, strict=True)]
+        sheets.as_strided(cols.shape, (g, c, *taps, n, *moves)).copy_(cols)
+        # dtype: a sum of small integers would widen to int64, torch's convolution wraps.
+        x = sheets.view(prod(self.kernel), N, G, C, *E).sum(0, dtype=cols.dtype)
+        if self.size == tuple(E):
+            return x
+        for axis, (p, l) in enumerate(zip(self.padding, self.size, strict=True), start=3):
+            x = x.narrow(axis, p, l)
+        return x.contiguous()
