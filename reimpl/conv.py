@@ -248,7 +248,7 @@ def convolve(
         )
     _check_bias(op, bias, weight.shape[0])
     dtype = accumulator(input.dtype)
-    channels_last = convolution_layout(x, weight, max(s) > 1 or max(d) > 1, G)
+    channels_last = convolution_layout(x, weight, max(s) > 1 or max(d) > 1, G, padding_mode)
     kernel, x, weight = tuple(weight.shape[2:]), x.to(dtype), weight.to(dtype)
     if padding_mode == "zeros":
         pads = _paddings(op, padding, kernel, s, d)
@@ -288,6 +288,10 @@ def convolve_transposed(
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)
     arguments.dtype_among(op, input, _WIDE)
     y = input if input.dim() == rank + 2 else input.unsqueeze(0)
+    if weight.shape[1] < 1:
+        raise RuntimeError(
+            f"{op}: weight must have at least one output channel, got {tuple(weight.shape)}"
+        )
     if y.shape[1] != weight.shape[0]:
         raise RuntimeError(
             f"{op}: input must have {weight.shape[0]} channels for a weight of shape "
@@ -371,7 +375,8 @@ def _paddings(op: str, padding: object, kernel: Ints, s: Ints, d: Ints) -> Amoun
 
 def same_padding(kernel: Ints, dilation: Ints) -> Amounts:
     """The zeros that keep the size at stride 1: d(K−1) in all, the odd one behind (#67551)."""
-    totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    # Not strict: a module accepts tuples of any length, and the first call rejects them.
+    totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=False)]
     return tuple([(t // 2, t - t // 2) for t in totals])
 
 

@@ -31,7 +31,6 @@ class _Convolution(nn.Module):
         "kernel_size",
     ]
     _rank: ClassVar[int]
-    transposed: bool
     bias: nn.Parameter | None
 
     def _build(
@@ -45,6 +44,7 @@ class _Convolution(nn.Module):
         output_padding: Size,
         groups: int,
         padding_mode: str,
+        transposed: bool,
     ) -> None:
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -52,6 +52,7 @@ class _Convolution(nn.Module):
         self.stride = repeated(stride, self._rank)
         self.padding = padding if isinstance(padding, str) else repeated(padding, self._rank)
         self.dilation = repeated(dilation, self._rank)
+        self.transposed = transposed
         self.output_padding = repeated(output_padding, self._rank)
         self.groups = groups
         self.padding_mode = padding_mode
@@ -126,8 +127,6 @@ class _Convolution(nn.Module):
 
 
 class _Conv(_Convolution):
-    transposed = False
-
     def __init__(
         self,
         in_channels: int,
@@ -145,7 +144,7 @@ class _Conv(_Convolution):
         super().__init__()
         self._build(
             in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups,
-            padding_mode,
+            padding_mode, transposed=False,
         )  # fmt: skip
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         self._make_parameters(shape, bias, device, dtype)
@@ -176,8 +175,6 @@ class _Conv(_Convolution):
 
 
 class _ConvTranspose(_Convolution):
-    transposed = True
-
     def __init__(
         self,
         in_channels: int,
@@ -199,8 +196,8 @@ class _ConvTranspose(_Convolution):
             )
         super().__init__()
         self._build(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding,
-            groups, padding_mode,
+            in_channels, out_channels, kernel_size, stride, repeated(padding, self._rank), dilation,
+            output_padding, groups, padding_mode, transposed=True,
         )  # fmt: skip
         shape = (in_channels, out_channels // groups, *self.kernel_size)
         self._make_parameters(shape, bias, device, dtype)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 _HALF = (torch.float16, torch.bfloat16)
+_SINGLE = (torch.float32, torch.complex64)
 
 
 def looks_channels_last(t: Tensor) -> bool:
@@ -47,26 +48,30 @@ def _fresh(y: Tensor) -> Tensor:
     return y.clone(memory_format=torch.contiguous_format)
 
 
-def convolution_layout(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:
+def convolution_layout(
+    x: Tensor, w: Tensor, strided: bool, groups: int, padding_mode: str = "zeros"
+) -> bool:
     """Whether torch's convolution of ``x`` (N, C, *L) with ``w`` returns channels last.
 
     It does when either argument looks channels last, and the kernel it runs knows that layout:
     every kernel for one and two axes (one axis is two, the first of size one, after
     ``input.contiguous()`` #48889), oneDNN's and cuDNN's for three. Empty and meta tensors are
-    contiguous.
+    contiguous. Reflected and replicated inputs keep their layout, for two and three axes; wrapped
+    ones are contiguous. A complex convolution is three real ones.
     """
     if x.is_meta or x.numel() == 0:
         return False
     rank = x.dim() - 2
+    kept = padding_mode == "zeros" or (rank > 1 and padding_mode != "circular")
     if rank == 1:
         x, w = x.contiguous().unsqueeze(2), w.unsqueeze(2)
-    if not (looks_channels_last(x) or looks_channels_last(w)):
+    if not ((kept and looks_channels_last(x)) or looks_channels_last(w)):
         return False
     if rank < 3 and not x.is_cuda:
         return True
     if x.is_cuda:
-        return x.dtype in _HALF or x.dtype == torch.float32
-    return x.dtype in _HALF or (x.dtype == torch.float32 and _onednn(x, w, strided, groups))
+        return x.dtype in _HALF or x.dtype in _SINGLE
+    return x.dtype in _HALF or (x.dtype in _SINGLE and _onednn(x, w, strided, groups))
 
 
 def _onednn(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:
