@@ -6,6 +6,7 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     windows     sliding-window geometry: gather and its adjoint
     trilinear   convolution, transposed convolution and weight gradient as one form
     linear_map  linear maps in adjoint pairs; padding is such a pair
+    function    the autograd Function that these derive from
     standardize mean zero and variance one over chosen axes; affine scales and shifts
     arguments   what is checked and how it is said
     layout      which strides torch gives an output

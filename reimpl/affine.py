@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from reimpl.arguments import Ints
+from reimpl.function import Differentiable
 
 
 def affine(x: Tensor, a: Tensor | None, b: Tensor | None, axes: Ints) -> Tensor:
@@ -25,7 +25,7 @@ def affine(x: Tensor, a: Tensor | None, b: Tensor | None, axes: Ints) -> Tensor:
     return (_Affine if torch.compiler.is_compiling() else _DualAffine).apply(x, a, b, axes)
 
 
-class _Affine(Function):
+class _Affine(Differentiable):
     @staticmethod
     def forward(x: Tensor, a: Tensor | None, b: Tensor | None, _axes: Ints) -> Tensor:
         if a is not None and b is not None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
+
+from reimpl.function import Differentiable
 
 Map = Callable[[Tensor], Tensor]
 
@@ -21,7 +22,7 @@ def linear_map(x: Tensor, map: Map, adjoint: Map) -> Tensor:
     return (_Linear if torch.compiler.is_compiling() else _DualLinear).apply(x, map, adjoint)
 
 
-class _Linear(Function):
+class _Linear(Differentiable):
     @staticmethod
     def forward(x: Tensor, map: Map, _adjoint: Map) -> Tensor:
         return map(x)

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from reimpl.arguments import Ints
+from reimpl.function import Differentiable
 
 
 class Standardized(NamedTuple):
@@ -37,7 +37,7 @@ def standardize(x: Tensor, axes: Ints, eps: float) -> Standardized:
     return Standardized(*function.apply(x, axes, eps))
 
 
-class _Standardize(Function):
+class _Standardize(Differentiable):
     @staticmethod
     def forward(x: Tensor, axes: Ints, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         mean = x.mean(axes, keepdim=True)

@@ -26,8 +26,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
+from reimpl.function import Differentiable
 from reimpl.windows import Windows
 
 Gradients = tuple[Tensor | None, Tensor | None, None]
@@ -73,7 +73,7 @@ def _fresh(t: Tensor) -> Tensor:
     return t.clone(memory_format=torch.contiguous_format)
 
 
-class _Bilinear(Function):
+class _Bilinear(Differentiable):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Windows], _output: Tensor) -> None:
         a, b, ctx.windows = inputs
