@@ -6,12 +6,15 @@ and *L, or the running estimates of them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from reimpl import arguments
 from reimpl.affine import affine
 from reimpl.arguments import REALS, Ints, accumulator
+from reimpl.function import Differentiable
 from reimpl.layout import arrange, normalization_layout
 from reimpl.standardize import Standardized, standardize
 
@@ -106,11 +109,44 @@ def update_running(
 
     Computed from unrounded statistics in their own dtype and rounded once, into the buffer's.
     """
-    new_mean, new_var = batch.mean.detach(), batch.var.detach() * (n / (n - 1))
+    move = _move if torch.compiler.is_compiling() else _Move.apply
+    new_var = batch.var.detach() * (n / (n - 1))
+    for old, new in ((running_mean, batch.mean.detach()), (running_var, new_var)):
+        move(old, new.flatten(), momentum)
+
+
+def _move(old: Tensor, new: Tensor, momentum: float | Tensor) -> None:
     with torch.no_grad():
-        for old, new in ((running_mean, new_mean), (running_var, new_var)):
-            kept = old.to(new.dtype) * (1 - momentum)
-            old.copy_(kept + new.flatten() * momentum)
+        old.copy_(old.to(new.dtype) * (1 - momentum) + new * momentum)
+
+
+class _Move(Differentiable):
+    """:func:`_move` beneath torch.func's transforms.
+
+    They forbid writing a transformed value into a captured buffer, but a Function's forward runs
+    below them. Dynamo, for its part, forbids the side effect in a Function. No derivative.
+    """
+
+    @staticmethod
+    def forward(old: Tensor, new: Tensor, momentum: float | Tensor) -> None:
+        _move(old, new, momentum)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: None) -> None:
+        pass
+
+    @staticmethod
+    def vmap(
+        _info: Any, in_dims: Any, old: Tensor, new: Tensor, momentum: float | Tensor
+    ) -> tuple[None, None]:
+        if in_dims[0] is None:
+            raise RuntimeError(
+                "batch_norm: running_mean and running_var must be batched under vmap like the "
+                "input, since each sample moves them, got unbatched ones"
+            )
+        new = new if in_dims[1] is None else new.movedim(in_dims[1], 0)
+        _Move.apply(old.movedim(in_dims[0], 0), new, momentum)
+        return None, None
 
 
 def _by_the_estimates(
