@@ -1,0 +1,233 @@
+"""Which ATen operator obeys which rounding rule: the tables behind `parity_tests.running_error`.
+
+A name stands for all its overloads. An operator in no table, with no decomposition in torch and
+not a view has no rule, and the analysis says so instead of guessing.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+aten = torch.ops.aten
+Errors = Sequence[Any]
+"""One per operand: a tensor, a float for a scalar, 0 where nothing was rounded."""
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Elements are moved, copied or dropped, and their errors likewise. Views belong here too.
+STRUCTURAL = _names("""
+    clone copy lift_fresh cat stack repeat flip roll contiguous resolve_conj resolve_neg amax
+    _conj_physical view_as_complex complex _unsafe_view _reshape_alias constant_pad_nd where gather
+    index _unsafe_index index_select slice_scatter select_scatter slice_backward select_backward
+    im2col unfold_copy pixel_shuffle pixel_unshuffle channel_shuffle max_unpool2d max_unpool3d
+    reflection_pad1d reflection_pad2d reflection_pad3d
+    replication_pad1d replication_pad2d replication_pad3d
+    upsample_nearest1d upsample_nearest2d upsample_nearest3d
+    _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d""")
+
+# Where the errors are not moved by the very same operator.
+MOVED_ERROR: dict[str, Callable[..., Any]] = {
+    "constant_pad_nd": lambda e, pad, *_: aten.constant_pad_nd(e, pad, 0.0),
+    "view_as_real": lambda e: e.unsqueeze(-1).expand(*e.shape, 2),
+    "view_as_complex": lambda e: torch.hypot(*e.unbind(-1)),
+    "complex": torch.hypot,
+    "_conj": torch.clone,
+    "_conj_physical": torch.clone,
+    "_to_copy": lambda e, **_: e.clone(),
+}
+
+CAST = _names("_to_copy convert_element_type")
+
+# The result depends on shapes alone.
+CONSTANT = _names("""
+    zeros_like ones_like empty_like full_like new_zeros new_ones new_full new_empty
+    new_empty_strided zero fill _efficientzerotensor""")
+
+# Piecewise constant: exact, unless an error straddles a step.
+STEP = _names("""
+    floor ceil round trunc sign sgn heaviside floor_divide eq ne lt le gt ge
+    logical_and logical_or logical_not isnan isinf isfinite""")
+
+# Chooses by comparing: sound while no operand carries an error that could flip the choice.
+CHOICE = _names("""
+    max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
+    fractional_max_pool2d fractional_max_pool3d max min amin sort topk""")
+
+AVERAGE = _names("""
+    avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward
+    _adaptive_avg_pool2d _adaptive_avg_pool2d_backward
+    _adaptive_avg_pool3d _adaptive_avg_pool3d_backward""")
+
+ANTIALIASED = _names("""
+    _upsample_bilinear2d_aa _upsample_bilinear2d_aa_backward
+    _upsample_bicubic2d_aa _upsample_bicubic2d_aa_backward""")
+
+# Sums, linear in each operand, whose addends take this many roundings each: none for an element
+# itself, one for a product of two or a weight.
+PER_ADDEND = (
+    dict.fromkeys(
+        _names("""
+    sum cumsum col2im index_put _unsafe_index_put index_add scatter_add
+    max_pool2d_with_indices_backward max_pool3d_with_indices_backward
+    adaptive_max_pool2d_backward adaptive_max_pool3d_backward
+    fractional_max_pool2d_backward fractional_max_pool3d_backward
+    upsample_nearest1d_backward upsample_nearest2d_backward upsample_nearest3d_backward
+    _upsample_nearest_exact1d_backward _upsample_nearest_exact2d_backward
+    _upsample_nearest_exact3d_backward
+    reflection_pad1d_backward reflection_pad2d_backward reflection_pad3d_backward
+    replication_pad1d_backward replication_pad2d_backward replication_pad3d_backward"""),
+        0.0,
+    )
+    | dict.fromkeys(AVERAGE | _names("mm bmm convolution convolution_backward"), 1.0)
+    | {"_trilinear": 2.0}
+)
+
+# Pointwise primitives, with the roundings of one evaluation in units of u·|result|. None where the
+# result is an operand up to sign; one for what IEEE 754 rounds correctly; four for elementary
+# functions, of which libraries promise 1 to 4 (CUDA C++ Programming Guide, single precision;
+# SLEEF, 1.0 and 3.5). All else is decomposed: a formula such as x·(1 + erf x) cancels.
+ROUNDINGS = (
+    dict.fromkeys(
+        _names("""
+    neg abs relu clamp clamp_min clamp_max maximum minimum fmax fmin masked_fill hardtanh
+    hardtanh_backward threshold_backward softshrink_backward hardshrink_backward"""),
+        0.0,
+    )
+    | dict.fromkeys(_names("add sub mul div sqrt reciprocal square"), 1.0)
+    | dict.fromkeys(
+        _names("""
+    exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh
+    sigmoid erf erfc pow rsqrt"""),
+        4.0,
+    )
+)
+
+# A nonnegative operand of these comes from squares or moduli, which no rounding makes negative.
+NONNEGATIVE = _names("sqrt rsqrt log log2 log10 pow reciprocal")
+
+
+def _sum_error(_v: Sequence[Any], e: Errors, _out: Tensor, alpha: float = 1) -> Any:
+    return e[0] + abs(alpha) * e[1]
+
+
+def _product_error(v: Sequence[Any], e: Errors, _out: Tensor) -> Any:
+    return e[0] * abs(v[1]) + (abs(v[0]) + e[0]) * e[1]
+
+
+def _quotient_error(v: Sequence[Any], e: Errors, out: Tensor) -> Any:
+    return (e[0] + out.abs() * e[1]) / torch.as_tensor(abs(v[1]) - e[1]).clamp_min(0)
+
+
+# The error box's corners in closed form, for the commonest primitives; also right for moduli.
+PROPAGATED: dict[str, Callable[..., Any]] = {
+    "add": _sum_error,
+    "sub": _sum_error,
+    "mul": _product_error,
+    "div": _quotient_error,
+    "neg": lambda _v, e, _out: e[0],
+}
+
+# In-place overloads that are not named like their counterparts.
+OUT_OF_PLACE = {
+    aten.pow_.Scalar: aten.pow.Tensor_Scalar,
+    aten.pow_.Tensor: aten.pow.Tensor_Tensor,
+}
+
+
+def fraction_of_result(name: str, values: Sequence[Any], fractions: Sequence[int]) -> int | None:
+    """How many fractional bits the result of a pointwise primitive has, if that is certain."""
+    if name in ("add", "sub") or not ROUNDINGS[name]:
+        return max(fractions)
+    if name == "mul":
+        return sum(fractions)
+    if name == "div":
+        mantissa, exponent = torch.frexp(torch.as_tensor(values[1], dtype=torch.float64).abs())
+        if bool((mantissa == 0.5).all()):
+            return fractions[0] + max(0, int(exponent.max()) - 1)
+    return None
+
+
+def averaging_window(name: str, args: Sequence[Any]) -> tuple[int, int | None]:
+    """The largest divisor of an averaging pool or its backward; 1 for other sums.
+
+    Also its logarithm if all divisors are that same power of two: dividing adds as many bits.
+    """
+    if name not in AVERAGE:
+        return 1, 0
+    backward = name.endswith("_backward")
+    if "adaptive" in name:
+        fine, coarse = (args[1].shape, args[0].shape) if backward else (args[0].shape, args[1])
+        dims = 3 if "3d" in name else 2
+        pairs = zip(fine[-dims:], coarse[-dims:], strict=True)
+        return math.prod(math.ceil(n / max(1, m)) + 1 for n, m in pairs), None
+    geometry = [*args[2 if backward else 1 :], *[None] * 6]
+    window, _, padding, ceil_mode, include_pad, divisor = geometry[:6]
+    unpadded = include_pad in (None, True) or not any(padding or ())
+    uniform = divisor is not None or (unpadded and not ceil_mode)
+    largest = abs(divisor or math.prod(window))
+    power_of_two = largest & (largest - 1) == 0
+    return largest, largest.bit_length() - 1 if uniform and power_of_two else None
+
+
+def axis_weights(
+    forward: Any, n: int, m: int, align: bool, scale: float | None, unit: float
+) -> tuple[Tensor, Tensor]:
+    """The m×n matrix by which an antialiased kernel resamples one axis, and its error.
+
+    A weight is a function of a source coordinate, which is off by some u·n; its support may be
+    one pixel wider for that. (Of width 2, since torch 2.13 is wrong at width 1.)
+    """
+    basis = torch.eye(n, dtype=torch.float64).view(n, 1, n, 1).repeat(1, 1, 1, 2)
+    weights = forward(basis, [m, 2], align, scale, None)[:, 0, :, 0].T.contiguous()
+    support = F.max_pool1d((weights != 0).double(), 3, 1, 1)
+    return weights, support * (4 * unit * n * max(1.0, m / max(1, n)))
+
+
+def _total(x: Tensor, dim: Any, keepdim: bool) -> tuple[Tensor, float]:
+    """Σx over the given axes (all, if none are), and the number of addends."""
+    total = torch.sum(x, list(range(x.dim())) if dim in (None, []) else dim, keepdim)
+    return total, x.numel() / max(1, total.numel())
+
+
+def mean(x: Tensor, dim: Any = None, keepdim: bool = False, **_: Any) -> Tensor:
+    """Σx / n."""
+    total, n = _total(x, dim, keepdim)
+    return total / n
+
+
+def two_pass_variance(
+    x: Tensor, dim: Any = None, correction: Any = 1, keepdim: bool = False, **_: Any
+) -> tuple[Tensor, Tensor]:
+    """Σ(x−µ)² / (n−correction) and µ, the mean being known before the deviations are squared.
+
+    The one-pass form E[x²]−µ² is out of contract: its error grows with µ²/σ² (Chan, Golub and
+    LeVeque, "Algorithms for computing the sample variance", 1983).
+    """
+    mu = mean(x, dim, True)
+    deviation = x - mu
+    squares, n = _total(deviation * deviation, dim, keepdim)
+    variance = squares / max(0.0, n - (1 if correction is None else correction))
+    return variance, mu if keepdim else mu.reshape(squares.shape)
+
+
+def convolution_plus_bias(x: Tensor, weight: Tensor, bias: Tensor, *geometry: Any) -> Tensor:
+    """The sums of products, then the bias."""
+    y = aten.convolution(x, weight, None, *geometry)
+    return y + bias.reshape(-1, *[1] * (y.dim() - 2))
+
+
+# Ours, ahead of torch's own decompositions: those end in primitives that hide the algorithm.
+DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
+    aten.mean.default: mean,
+    aten.mean.dim: mean,
+    aten.var.correction: lambda *args, **options: two_pass_variance(*args, **options)[0],
+    aten.var_mean.correction: two_pass_variance,
+    torch.ops.prims.var.default: lambda *args, **options: two_pass_variance(*args, **options)[0],
+}
