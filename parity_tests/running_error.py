@@ -633,9 +633,10 @@ def _covering(first: Bounded | None, *others: Bounded | None) -> Bounded | None:
         return None
     error = first.error
     for other in filter(None, others):
-        jump = (other.value - first.value).abs().masked_fill(other.value == first.value, 0.0)
+        same = (other.value == first.value) | (other.value.isnan() & first.value.isnan())
+        jump = (other.value - first.value).abs().masked_fill(same, 0.0)
         error = torch.maximum(error, other.error + jump)
-    return Bounded(first.value, error, first.terms)
+    return Bounded(first.value, error.nan_to_num(nan=math.inf, posinf=math.inf), first.terms)
 
 
 def _name(func: Any) -> str:

@@ -414,6 +414,11 @@ def test_overflow_of_the_compute_range_says_nothing():
     assert one(torch.sum, [torch.tensor([3e38, 3e38, -6e37])]).error.isinf()
 
 
+def test_overflow_before_a_step_says_nothing_either():
+    x = normal(1, 1, 8) * 1e15
+    assert one(lambda x: F.lp_pool1d(x, 3.0, 3), [x]).error.isinf().all()
+
+
 def test_underflow_may_flush_to_zero():
     bounded = one(lambda x: x * x, [torch.tensor([1e-20, 1.0])])
     assert accept(torch.tensor([0.0, 1.0]), bounded.value, bounded.error).all()
