@@ -220,6 +220,8 @@ def two_pass_variance(
 def convolution_plus_bias(x: Tensor, weight: Tensor, bias: Tensor, *geometry: Any) -> Tensor:
     """The sums of products, then the bias."""
     y = aten.convolution(x, weight, None, *geometry)
+    if not y.shape[1]:
+        return y  # without input channels torch gives no output channels (pytorch#101356)
     return y + bias.reshape(-1, *[1] * (y.dim() - 2))
 
 

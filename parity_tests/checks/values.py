@@ -1,0 +1,58 @@
+"""Three claims about numbers: outputs, gradients, and gradients of gradients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+
+from parity_tests import experiments
+from parity_tests.verdict import Trial, judge, named
+
+
+def forward(trial: Trial) -> None:
+    """Values within the bound; shape, dtype, device and strides as torch's."""
+    judge(trial, experiments.forward)
+
+
+def gradients(trial: Trial) -> None:
+    """Gradients of any subset of the inputs within the bound, for random cotangents."""
+    judge(trial, experiments.gradients)
+    if numerically_checkable(trial):
+        check_numerically(trial, gradcheck)
+
+
+def second(trial: Trial) -> None:
+    """Gradients of gradients within the bound, cotangents included."""
+    judge(trial, experiments.second)
+    if numerically_checkable(trial):
+        check_numerically(trial, gradgradcheck)
+
+
+def numerically_checkable(trial: Trial) -> bool:
+    """Finite differences judge a sample of the cases they can judge: float64 of moderate size."""
+    return (
+        trial.dtype == torch.float64
+        and trial.regime == "ordinary"
+        and trial.measured
+        and trial.one_in(4)
+    )
+
+
+def check_numerically(trial: Trial, judge_by: object) -> None:
+    """The derivatives agree with finite differences (fast mode): a judge without a reference."""
+    tensors = trial.tensors()
+    wanted = [tensors[name].requires_grad_() for name in trial.call.wanted]
+
+    def function(*inputs: Tensor) -> tuple[Tensor, ...]:
+        # Copies: finite differences call this often, and buffers are updated on every call.
+        given = {n: t.clone() for n, t in tensors.items()}
+        given |= dict(zip(trial.call.wanted, inputs, strict=True))
+        outputs = experiments.outputs_of(trial.op.run(trial.target, trial.call, given))
+        return tuple(outputs.values())
+
+    try:
+        judge_by(function, wanted, fast_mode=True)  # type: ignore[operator]
+    except Exception as error:
+        trial.depart(f"{judge_by.__name__}: {named(error)}", kind="numerical")  # type: ignore[attr-defined]
+    trial.ledger.comparisons += 1

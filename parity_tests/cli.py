@@ -1,0 +1,81 @@
+"""The command line: run the suite and leave a report, or replay one case.
+
+Exit codes: 0 pass, 1 fail, 2 usage, 3 incomplete.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+EXIT = {"PASS": 0, "FAIL": 1, "INCOMPLETE": 3}
+USAGE = 2
+PYTEST_USAGE = 4  # pytest has printed why
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and dispatch."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts any threads
+    parser = argparse.ArgumentParser(prog="torch-parity", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the suite, leave report.json and parity.html")
+    run.add_argument("-n", "--workers", default="auto", help="processes; default: one per core")
+    run.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
+    replay = commands.add_parser("replay", help="run one case again")
+    replay.add_argument("case", help="the case as JSON, as a failure prints it")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "replay":
+        return replay_case(chosen.case)
+    return run_suite(chosen.workers, chosen.options)
+
+
+def run_suite(workers: str, options: Sequence[str]) -> int:
+    """Pytest on the parity cells alone; the exit code is the report's verdict."""
+    tests = Path(__file__).with_name("test_parity.py")
+    own = ["-p", "parity_tests.plugin", "-n", workers, "--dist", "worksteal", "-q"]
+    given = dict(o.split("=", 1) for o in options if o.startswith("--parity-") and "=" in o)
+    report = Path(given.get("--parity-output", "reports")) / "report.json"
+    report.unlink(missing_ok=True)
+    # A process of its own: this one has imported what pytest wants to rewrite.
+    process = subprocess.Popen([sys.executable, "-m", "pytest", str(tests), *own, *options])
+    # Terminated or interrupted, pytest still merges its rows into a report.
+    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child as well
+    status = process.wait()
+    if report.exists():
+        return EXIT[json.loads(report.read_text(encoding="utf-8"))["verdict"]]
+    if status != PYTEST_USAGE:
+        sys.stderr.write("no report: nothing was run\n")
+    return USAGE
+
+
+def replay_case(text: str) -> int:
+    """Say what is wrong with the case, or that nothing is."""
+    import torch
+
+    from parity_tests.reproduce import replay, trial_of
+    from parity_tests.verdict import Departure, InvalidCall, Unsupported
+
+    torch.set_num_threads(1)
+    try:
+        trial = trial_of(json.loads(text))
+    except (ValueError, KeyError, AttributeError, StopIteration) as error:
+        sys.stderr.write(f"not a case: {type(error).__name__}: {error}\n")
+        return USAGE
+    what = f"{trial.op.name} {trial.check} {trial.dtype} on {trial.device}, {trial.subject.name}"
+    sys.stdout.write(f"{what}\n{trial.call}\n")
+    try:
+        replay(trial)
+    except (Departure, Unsupported, InvalidCall) as error:
+        sys.stdout.write(f"FAIL: {error}\n")
+        return EXIT["FAIL"]
+    for fault in trial.ledger.faults:
+        sys.stdout.write(f"torch fault: {fault.message}\n")
+    sys.stdout.write("PASS\n")
+    return EXIT["PASS"]

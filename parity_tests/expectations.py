@@ -1,0 +1,105 @@
+"""The one mechanism for excuses: known departures, each with a region, a reason and a pinned case.
+
+An entry excuses its subject (mostly torch) in its region only: everyone else is still judged
+there. Its pinned case must still fail, so that a mended fault turns the suite red.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from packaging.specifiers import SpecifierSet
+
+from parity_tests.op import Call, from_json
+from parity_tests.recipe import Recipe
+
+if TYPE_CHECKING:
+    from parity_tests.verdict import Trial
+
+OWN = Path(__file__).with_name("expectations.toml")
+
+
+class BadExpectations(ValueError):
+    """The file does not say what an entry must say."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One known departure: who, where, since when, why, and a call that shows it."""
+
+    op: str  # a pattern: "conv*d"
+    check: str  # likewise
+    reason: str
+    link: str  # an issue, or how the definition settles it
+    pinned: str  # the JSON of a case that must still fail
+    subject: str = "torch"
+    dtypes: tuple[str, ...] = ()  # none named: all
+    device: str = "*"
+    torch: str = ""  # versions, e.g. ">=2.11,<2.14"
+    when: str = "True"  # a condition on the call, see ``region``
+    uninitialised: bool = False  # depends on uninitialised memory: need not fail every time
+    crashes: bool = False  # takes the process along: torch is not run in the region at all
+
+    def covers(self, op: str, check: str, dtype: torch.dtype, device: str, call: Call) -> bool:
+        """Whether a case lies in the excused region."""
+        return (
+            fnmatchcase(op, self.op)
+            and fnmatchcase(check, self.check)
+            and fnmatchcase(device, self.device)
+            and (not self.dtypes or str(dtype).removeprefix("torch.") in self.dtypes)
+            and self.applies_to_this_torch()
+            and self.region(call)
+        )
+
+    def applies_to_this_torch(self) -> bool:
+        """Whether the installed torch is one of the versions named."""
+        release = torch.__version__.split("+")[0]
+        return SpecifierSet(self.torch).contains(release, prereleases=True)
+
+    def region(self, call: Call) -> bool:
+        """``when``, with the call's arguments and state as names, and tensors as recipes."""
+        names: dict[str, Any] = {**call.arguments, **call.recipes(), "cotangent": call.cotangent}
+        names |= {"call": call, "any": any, "all": all, "len": len, "min": min, "max": max}
+        names |= {"Recipe": Recipe, "isinstance": isinstance, "sum": sum, "int": int}
+        return bool(eval(self.when, {"__builtins__": {}, **names}))
+
+    @property
+    def case(self) -> Mapping[str, Any]:
+        """The pinned case: op, check, dtype, device, regime and call."""
+        return from_json(json.loads(self.pinned))
+
+
+def load(path: Path = OWN) -> tuple[Expectation, ...]:
+    """Read the file; an entry without a reason, a link or a pinned case is an error."""
+    entries = tomllib.loads(path.read_text(encoding="utf-8")).get("known", [])
+    loaded = []
+    for number, entry in enumerate(entries, start=1):
+        for key in ("op", "check", "reason", "link", "pinned"):
+            if not str(entry.get(key, "")).strip():
+                raise BadExpectations(f"{path.name}: entry {number} has no {key}")
+        if "dtypes" in entry:
+            entry["dtypes"] = tuple(entry["dtypes"])
+        try:
+            loaded.append(Expectation(**entry))
+        except TypeError as error:
+            raise BadExpectations(f"{path.name}: entry {number}: {error}") from error
+    return tuple(loaded)
+
+
+def excuse(trial: Trial, *, crash: bool = False) -> Expectation | None:
+    """The entry that excuses torch for this trial, if one does."""
+    covering = (
+        e
+        for e in trial.expectations
+        if e.subject == "torch"
+        and e.crashes >= crash
+        and e.covers(trial.op.name, trial.check, trial.dtype, trial.device, trial.call)
+    )
+    return next(covering, None)

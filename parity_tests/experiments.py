@@ -1,0 +1,130 @@
+"""What a check computes, written once and run for the subject, for torch, for the oracle and
+under the error analysis: each experiment names its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from parity_tests.op import Call, Op, Tensors
+
+Cotangent = Callable[[str, Tensor], Tensor]
+
+
+class Experiment(Protocol):
+    """Runs ``target`` on ``tensors`` and returns results by name."""
+
+    def __call__(
+        self, op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
+    ) -> Tensors: ...
+
+
+def outputs_of(result: Any) -> Tensors:
+    """An operator's outputs by name; most have one, max pooling with indices has two."""
+    if isinstance(result, Tensor):
+        return {"output": result}
+    if not isinstance(result, tuple | list):
+        raise TypeError(f"expected a tensor or a tuple of tensors, got {type(result).__name__}")
+    return {f"output {i}": output for i, output in enumerate(result)}
+
+
+def forward(
+    op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """The outputs."""
+    return outputs_of(op.run(target, call, tensors))
+
+
+def gradients(
+    op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """The gradients of the wanted inputs for a random cotangent, all else frozen."""
+    results = differentiated(op, target, call, tensors, cotangent, create_graph=False)
+    return {f"gradient of {name}": g for name, g in results[0].items()}
+
+
+def second(
+    op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """The gradients of the gradients, with respect to the wanted inputs and the cotangents."""
+    first, cotangents = differentiated(op, target, call, tensors, cotangent, create_graph=True)
+    over = [cotangent(f"of gradient of {name}", g) for name, g in first.items()]
+    inputs = {name: tensors[name] for name in call.wanted} | cotangents
+    # Where a gradient does not depend on an input, torch may say None or zeros: they mean the same.
+    grads = torch.autograd.grad(
+        list(first.values()), list(inputs.values()), over, materialize_grads=True
+    )
+    return {
+        f"second gradient of {name}": g.detach() for name, g in zip(inputs, grads, strict=True)
+    }
+
+
+def differentiated(
+    op: Op,
+    target: Callable[..., Any],
+    call: Call,
+    tensors: Tensors,
+    cotangent: Cotangent,
+    *,
+    create_graph: bool,
+) -> tuple[Tensors, Tensors]:
+    """Gradients of the wanted inputs, and the cotangents they were taken for."""
+    for name in call.wanted:
+        tensors[name].requires_grad_()
+    outputs = {
+        name: output
+        for name, output in forward(op, target, call, tensors, cotangent).items()
+        if output.is_floating_point() or output.is_complex()
+    }
+    cotangents = {f"cotangent of {name}": cotangent(name, out) for name, out in outputs.items()}
+    if create_graph:
+        for c in cotangents.values():
+            c.requires_grad_()
+    grads = torch.autograd.grad(
+        list(outputs.values()),
+        [tensors[name] for name in call.wanted],
+        list(cotangents.values()),
+        create_graph=create_graph,
+        materialize_grads=True,  # with zero channels torch drops inputs from the graph
+    )
+    return dict(zip(call.wanted, grads, strict=True)), cotangents
+
+
+def buffers(
+    op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """Outputs and buffers after each of several steps on one state."""
+    results: Tensors = {}
+    function, arguments = op.instance(target, call, tensors)
+    module = function if isinstance(function, nn.Module) else None
+    first_state = {name: t.clone() for name, t in tensors.items() if name in call.state}
+    for i, step in enumerate(call.steps, start=1):
+        if module is None:
+            arguments |= {k: v for k, v in step.items() if k in arguments}
+        else:
+            act(module, step["action"], first_state)
+        arguments["input"] = tensors[f"step {i} input"]
+        results[f"output of step {i}"] = function(**arguments)
+        kept = tensors if module is None else dict(module.named_buffers())
+        for name in op.buffers:
+            if name in kept:
+                results[f"{name} after step {i}"] = kept[name].detach().clone()
+    return results
+
+
+def act(module: nn.Module, action: str, first_state: Tensors) -> None:
+    """What happens to a module before a step: see ``strategies.ACTIONS``."""
+    name, _, value = action.partition("=")
+    match name:
+        case "train" | "eval" | "reset_running_stats":
+            getattr(module, name)()
+        case "load_state_dict":
+            module.load_state_dict(first_state)
+        case "momentum":
+            module.momentum = None if value == "None" else float(value)  # type: ignore[assignment]
+        case "track_running_stats":
+            module.track_running_stats = value == "True"  # type: ignore[assignment]

@@ -1,0 +1,68 @@
+"""What one cell of the report saw: cases, comparisons, errors, coverage, torch's faults."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parity_tests.strategies import Pair
+    from parity_tests.verdict import Trial
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Torch is wrong in a trial."""
+
+    trial: Trial
+    message: str
+    details: dict[str, Any]
+
+
+@dataclass
+class Ledger:
+    """Counts and extremes, cheap to keep and small to store."""
+
+    cases: Counter[str] = field(default_factory=Counter)  # by regime
+    comparisons: int = 0
+    bounded: int = 0  # cases whose error bound was computed
+    worst: float = 0.0  # the subject's error over its bound
+    worst_torch: float = 0.0
+    last_was_exact: bool = False  # the last bound was zero throughout some result
+    histogram: Counter[int] = field(default_factory=Counter)  # of floor(log2(error/bound))
+    by_length: dict[int, float] = field(default_factory=dict)  # reduction length: worst ratio
+    pairs: dict[Pair, int] = field(default_factory=dict)
+    known: Counter[str] = field(default_factory=Counter)  # excused, by reason
+    faults: list[Fault] = field(default_factory=list)  # torch's, the first few
+    fault_count: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)  # bad calls torch did reject
+    arbitrated: int = 0
+    audited: int = 0
+    worst_audit: float = 0.0
+
+    def start_case(self, trial: Trial) -> None:
+        """One recipe, one evaluated sample."""
+        self.cases[trial.regime] += 1
+
+    def meet(self, pairs: set[Pair]) -> None:
+        """Pairs of parameter levels that a drawn call contained."""
+        for pair in pairs:
+            self.pairs[pair] = self.pairs.get(pair, 0) + 1
+
+    def note_error(self, party: str, ratio: float, terms: int) -> None:
+        """The worst error over bound of one result."""
+        if party == "torch":
+            self.worst_torch = max(self.worst_torch, ratio)
+            return
+        self.worst = max(self.worst, ratio)
+        self.histogram[math.floor(math.log2(ratio)) if ratio else -100] += 1
+        length = 1 << max(0, terms - 1).bit_length()  # rounded up to a power of two
+        self.by_length[length] = max(self.by_length.get(length, 0.0), ratio)
+
+    def torch_fault(self, trial: Trial, message: str, details: dict[str, Any]) -> None:
+        """Torch is wrong where the subject is judged on its own: kept, not failed."""
+        self.fault_count += 1
+        if len(self.faults) < 3:
+            self.faults.append(Fault(trial, message, details))

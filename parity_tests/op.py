@@ -1,0 +1,213 @@
+"""The declaration of an operator, and the call: everything the suite knows about either.
+
+An operator is declared once, as an :class:`Op`. Every check, every row of the report and every row
+of the table of operators in the docs follows from the declarations.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from parity_tests.recipe import Recipe
+
+if TYPE_CHECKING:
+    from parity_tests.strategies import Draw
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operator, as data: nothing in it depends on a device, a dtype or a subject.
+
+    ``arguments`` go to the function, or to a module's constructor and its ``forward``; ``state``
+    holds a module's parameters and buffers; ``wanted`` names the tensors to differentiate by.
+    ``steps`` are repeated calls on the same state, for operators that keep running statistics: each
+    has an ``input`` of its own, and what is done or passed before it.
+    """
+
+    arguments: Mapping[str, Any]
+    state: Mapping[str, Recipe] = field(default_factory=dict)
+    wanted: tuple[str, ...] = ()
+    cotangent: Recipe = field(default_factory=lambda: Recipe(()))
+    steps: tuple[Mapping[str, Any], ...] = ()
+    training: bool = True  # a module's mode
+
+    def recipes(self) -> dict[str, Recipe]:
+        """The tensors of the call by name, state included."""
+        drawn = {k: v for k, v in self.arguments.items() if isinstance(v, Recipe)}
+        later = {f"step {i} input": step["input"] for i, step in enumerate(self.steps, start=1)}
+        return drawn | dict(self.state) | later
+
+    def tensors(self, dtype: torch.dtype, device: str = "cpu") -> Tensors:
+        """Fresh tensors for every recipe."""
+        return {name: recipe.tensor(dtype, device) for name, recipe in self.recipes().items()}
+
+    def with_recipes(self, change: Callable[[str, Recipe], Recipe]) -> Call:
+        """The same call with every recipe, the cotangent's included, passed through ``change``."""
+        return replace(
+            self,
+            arguments={
+                k: change(k, v) if isinstance(v, Recipe) else v for k, v in self.arguments.items()
+            },
+            state={k: change(k, v) for k, v in self.state.items()},
+            steps=tuple(
+                {**step, "input": change(f"step {i} input", step["input"])}
+                for i, step in enumerate(self.steps, start=1)
+            ),
+            cotangent=change("cotangent", self.cotangent),
+        )
+
+    def __str__(self) -> str:
+        shown = {**self.arguments, **{f"state {k}": v for k, v in self.state.items()}}
+        text = ", ".join(f"{k}={v}" for k, v in shown.items())
+        text += "" if self.training else "; in eval mode"
+        for i, step in enumerate(self.steps, start=1):
+            text += f"; step {i}: " + ", ".join(f"{k}={v}" for k, v in step.items())
+        return text
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A good call made bad: ``edit`` returns the arguments to replace, or None where it cannot."""
+
+    argument: str
+    what: str
+    edit: Callable[[Call], Mapping[str, Any] | None]
+
+
+def anything_goes(_: Mapping[str, Any]) -> bool:
+    """No combination of levels is impossible."""
+    return True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # one object per operator: hashed by identity
+class Op:
+    """An operator: what it is called, what calls it takes, and what it computes.
+
+    The subject's callable is found by ``name``: lower case in torch.nn.functional's way,
+    capitalised in torch.nn's.
+    """
+
+    name: str
+    signature: str  # as torch documents it; its built-ins cannot be inspected
+    definition: Callable[..., Any]  # the literal definition, see parity_tests/definitions
+    draw: Callable[[Draw], Call]
+    differentiable: tuple[str, ...]
+    dtypes: tuple[torch.dtype, ...]
+    order: int = 2  # of derivative compared with torch
+    buffers: tuple[str, ...] = ()  # tensors the operator updates in place
+    levels: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    feasible: Callable[[Mapping[str, Any]], bool] = anything_goes  # of a choice of levels
+    bad: tuple[Bad, ...] = ()
+    pinned: tuple[Call, ...] = ()
+    primitives: tuple[str, ...] = ()  # ATen operators it may call beyond the common list
+
+    @property
+    def is_module(self) -> bool:
+        return self.name[0].isupper()
+
+    @cached_property
+    def parameters(self) -> inspect.Signature:
+        """The declared signature, parsed."""
+        return signature_of(self.signature)
+
+    def instance(
+        self, target: Callable[..., Any], call: Call, tensors: Tensors
+    ) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """What to call, and with which arguments: a module is built and given its state first."""
+        drawn = call.arguments.items()
+        arguments = {k: tensors[k] if isinstance(v, Recipe) else v for k, v in drawn}
+        if not self.is_module:
+            return target, arguments
+        constructor = {k: v for k, v in arguments.items() if k in self.parameters.parameters}
+        module = target(**constructor)
+        install(module, {name: tensors[name] for name in call.state})
+        module.train(call.training)
+        return module, {k: v for k, v in arguments.items() if k not in constructor}
+
+    def run(self, target: Callable[..., Any], call: Call, tensors: Tensors) -> Any:
+        """The call's result."""
+        function, arguments = self.instance(target, call, tensors)
+        return function(**arguments)
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+
+def install(module: nn.Module, state: Tensors) -> None:
+    """Put tensors where parameters and buffers were, without wrapping or copying them.
+
+    Not ``load_state_dict``, which copies: gradients are wanted with respect to these very tensors,
+    and their layout is part of the test.
+    """
+    for name, tensor in state.items():
+        if name in module._parameters:
+            module._parameters[name] = tensor  # type: ignore[assignment]  # a plain leaf, on purpose
+        else:
+            module._buffers[name] = tensor
+
+
+def signature_of(text: str) -> inspect.Signature:
+    """Parse ``"(input, weight, bias=None, *, groups=1)"``."""
+    scope: dict[str, Any] = {"inf": math.inf}
+    exec(f"def declared{text}: ...", scope)  # the text is the declaration's own, never a user's
+    return inspect.signature(scope["declared"])
+
+
+# --- Calls as JSON, so that a replay depends on neither Hypothesis's version nor its database. -----
+
+
+def to_json(value: Any) -> Any:
+    """A call, a recipe or a plain value as JSON types; tuples and dtypes are tagged."""
+    match value:
+        case Call() | Recipe():
+            defaults = type(value)(()) if isinstance(value, Recipe) else type(value)({})
+            kept = {
+                f.name: to_json(getattr(value, f.name))
+                for f in fields(value)
+                if getattr(value, f.name) != getattr(defaults, f.name)
+            }
+            return {"is": type(value).__name__.lower(), **kept}
+        case tuple():
+            return {"is": "tuple", "of": [to_json(v) for v in value]}
+        case list():
+            return [to_json(v) for v in value]
+        case Mapping():
+            return {k: to_json(v) for k, v in value.items()}
+        case float() if not math.isfinite(value):
+            return {"is": "float", "of": str(value)}
+        case torch.dtype():
+            return {"is": "dtype", "of": str(value).removeprefix("torch.")}
+        case _:
+            return value
+
+
+def from_json(value: Any) -> Any:
+    """The inverse of :func:`to_json`."""
+    if isinstance(value, list):
+        return [from_json(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    parts = {k: from_json(v) for k, v in value.items() if k != "is"}
+    match value.get("is"):
+        case "call":
+            return Call(**({"arguments": {}} | parts))
+        case "recipe":
+            return Recipe(**({"shape": ()} | parts))
+        case "tuple":
+            return tuple(parts["of"])
+        case "float":
+            return float(parts["of"])
+        case "dtype":
+            return getattr(torch, parts["of"])
+        case _:
+            return parts

@@ -1,0 +1,99 @@
+"""The pytest plugin: options, the cells of a run, and the report at its end.
+
+Torch is imported only when parity cells are collected: the plugin is loaded by every pytest run in
+an environment that has the package.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from parity_tests.run import Run
+
+# One thread per worker, before torch starts any: unpinned, two workers are seven times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+DEFAULTS = {
+    "subject": ("reimpl", "what is judged: module[:attribute], or torch itself"),
+    "device": ("auto", "cpu, cuda or both; all, auto: those present"),
+    "dtype": ("", "e.g. float32,bfloat16; default: all"),
+    "op": ("", "operators, e.g. conv2d,BatchNorm2d; default: all"),
+    "check": ("", "checks, e.g. forward,gradients; default: all"),
+    "seed": ("0", "the run seed, an integer"),
+    "profile": ("default", "how many cases: quick, default or deep"),
+    "output": ("reports", "the folder for the report"),
+}
+
+RUN = pytest.StashKey["Run"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """All options begin with --parity-; lists are separated by commas."""
+    group = parser.getgroup("parity", "parity with torch.nn")
+    for name, (default, text) in DEFAULTS.items():
+        group.addoption(f"--parity-{name}", default=default, help=f"{text} (default: {default!r})")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Options that were given must make sense before anything starts."""
+    if any(config.getoption(f"parity_{n}") != default for n, (default, _) in DEFAULTS.items()):
+        run_of(config)
+
+
+def run_of(config: pytest.Config) -> Run:
+    """The session's run, made when first asked for; wrong options end the session in one line."""
+    if RUN not in config.stash:
+        from parity_tests.run import BadOption, Run
+
+        options = {name: config.getoption(f"parity_{name}") for name in DEFAULTS}
+        # Under xdist every worker is told the controller's session, and has a name of its own.
+        worker = getattr(config, "workerinput", {"parity_session": None, "workerid": "main"})
+        try:
+            run = Run.from_options(options, worker["workerid"], worker["parity_session"])
+        except BadOption as error:
+            raise pytest.UsageError(str(error)) from error
+        config.stash[RUN] = run
+    return config.stash[RUN]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A worker of xdist writes its rows where the controller will look for them."""
+    node.workerinput["parity_session"] = run_of(node.config).session
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per cell."""
+    if "parity_cell" in metafunc.fixturenames:
+        cells = run_of(metafunc.config).cells
+        metafunc.parametrize("parity_cell", cells, ids=lambda cell: cell.id)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What will be run is written down first, so that what is missing at the end shows."""
+    parameters = (getattr(getattr(item, "callspec", None), "params", {}) for item in items)
+    cells = [found["parity_cell"] for found in parameters if "parity_cell" in found]
+    if cells and not config.option.collectonly:
+        run_of(config).declare(cells)
+
+
+@pytest.fixture
+def parity_run(request: pytest.FixtureRequest) -> Run:
+    """The session's run."""
+    return run_of(request.config)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """Merge the workers' rows, write the report, say where it is."""
+    if RUN not in config.stash or hasattr(config, "workerinput"):
+        return
+    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    for line in run_of(config).finish(interrupted=interrupted):
+        terminalreporter.write_line(line)

@@ -1,0 +1,28 @@
+"""Budgets, as counts of cases and never of seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How many cases a cell gets: per regime so many rounds, each a search of its own.
+
+    A round forces one row of the covering set of parameter levels; its examples are drawn by
+    Hypothesis; each example is checked on several samples.
+    """
+
+    name: str
+    rounds: int  # per regime, at least; the covering set may need more
+    examples: int  # per round
+    samples: int  # per example
+    covers: bool = True  # whether every pair of levels is met, however many rounds that takes
+    deep: bool = False  # torch.compile too
+
+
+PROFILES = {
+    "quick": Profile("quick", rounds=1, examples=3, samples=2, covers=False),
+    "default": Profile("default", rounds=3, examples=4, samples=2),
+    "deep": Profile("deep", rounds=12, examples=16, samples=3, deep=True),
+}

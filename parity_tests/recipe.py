@@ -1,0 +1,221 @@
+"""Tensors as data: a recipe prints in a line, shrinks well and gives everyone the same numbers.
+
+Values come from NumPy's PCG64, one stream per recipe, never from torch's generator: that one
+differs by length and dtype, and belongs to the library under test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+# --- Fills: what the numbers are, simplest first, so that a failure shrinks to the readable. -------
+
+
+def zeros(_: np.random.Generator, shape: tuple[int, ...], __: torch.dtype) -> Array:
+    """0 everywhere."""
+    return np.zeros(shape)
+
+
+def ones(_: np.random.Generator, shape: tuple[int, ...], __: torch.dtype) -> Array:
+    """1 everywhere."""
+    return np.ones(shape)
+
+
+def signs(random: np.random.Generator, shape: tuple[int, ...], __: torch.dtype) -> Array:
+    """-1, 0 and 1: sums of them are exact in every dtype, 16-bit ones included."""
+    return random.choice([-1.0, 0.0, 0.0, 1.0, 1.0], size=shape)
+
+
+def integers(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """Small integers, as small as the dtype's significand needs to keep sums exact."""
+    if dtype in (torch.float16, torch.bfloat16):
+        return signs(random, shape, dtype)
+    return random.integers(-8, 9, size=shape).astype(float)
+
+
+def dyadic(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """Small integers over 4: exact, but no integers."""
+    return integers(random, shape, dtype) / 4
+
+
+def normal(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """N(0, 1); for integer dtypes rounded from N(0, 100)."""
+    values = random.standard_normal(shape)
+    return values if dtype.is_floating_point or dtype.is_complex else np.rint(10 * values)
+
+
+def positive(random: np.random.Generator, shape: tuple[int, ...], _: torch.dtype) -> Array:
+    """Between 1/2 and 2, as a variance would be; eighths, so that they can be read."""
+    return random.integers(4, 17, size=shape) / 8
+
+
+def offset(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """A large mean with a small spread: what a one-pass variance cannot survive."""
+    return 2.0 ** (0.4 * _digits(dtype)) * 3 + random.standard_normal(shape)
+
+
+def huge(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """N(0, 1) scaled up to the square root of the dtype's range, roughly."""
+    return random.standard_normal(shape) * 2.0 ** (0.4 * _exponents(dtype))
+
+
+def tiny(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """N(0, 1) scaled down likewise."""
+    return random.standard_normal(shape) * 2.0 ** (-0.4 * _exponents(dtype))
+
+
+def mixed(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """N(0, 1), each element with a scale of its own."""
+    reach = min(20.0, 0.3 * _exponents(dtype))
+    return random.standard_normal(shape) * 2.0 ** np.rint(random.uniform(-reach, reach, shape))
+
+
+def special(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """Small integers with ties, and among them some NaN, infinities and a negative zero."""
+    values = integers(random, shape, dtype)
+    kinds = [math.nan, math.inf, -math.inf, -0.0]
+    odd = random.choice(kinds, size=shape)
+    # A few, sometimes one: a tensor full of NaN hides how each of them travels.
+    share = random.choice([0.02, 0.1, 0.3])
+    return np.where(random.random(shape) < share, odd, values)
+
+
+def _digits(dtype: torch.dtype) -> float:
+    """Bits of the significand."""
+    return -math.log2(torch.finfo(dtype).eps) if _has_finfo(dtype) else 8.0
+
+
+def _exponents(dtype: torch.dtype) -> float:
+    """Largest exponent of two, capped so that float64's extremes stay printable."""
+    return min(128.0, math.log2(torch.finfo(dtype).max)) if _has_finfo(dtype) else 8.0
+
+
+def _has_finfo(dtype: torch.dtype) -> bool:
+    return dtype.is_floating_point or dtype.is_complex
+
+
+Fill = Callable[[np.random.Generator, tuple[int, ...], torch.dtype], Array]
+FILLS: dict[str, Fill] = {
+    fill.__name__: fill
+    for fill in (
+        zeros,
+        ones,
+        signs,
+        integers,
+        dyadic,
+        positive,
+        normal,
+        offset,
+        huge,
+        tiny,
+        mixed,
+        special,
+    )
+}
+
+
+# --- Layouts: where the numbers lie. Each takes a contiguous tensor. -------------------------------
+
+
+def contiguous(t: Tensor) -> Tensor:
+    return t
+
+
+def channels_last(t: Tensor) -> Tensor:
+    return t.movedim(1, -1).contiguous().movedim(-1, 1) if t.dim() > 2 else t
+
+
+def permuted(t: Tensor) -> Tensor:
+    order = tuple(reversed(range(t.dim())))
+    return t.permute(order).contiguous().permute(order)
+
+
+def sliced(t: Tensor) -> Tensor:
+    return torch.stack((t, t), -1)[..., 0]
+
+
+def column(t: Tensor) -> Tensor:
+    return torch.stack((t, t), 1)[:, 0] if t.dim() else t
+
+
+def offset_by_one(t: Tensor) -> Tensor:
+    return torch.cat((t.new_zeros(1), t.flatten()))[1:].view(t.shape)
+
+
+def expanded(t: Tensor) -> Tensor:
+    return t[:1].expand(t.shape) if t.dim() and t.shape[0] else t
+
+
+def transposed_pair(t: Tensor) -> Tensor:
+    return t.transpose(0, 1).contiguous().transpose(0, 1) if t.dim() > 1 else t
+
+
+def loose_ones(t: Tensor) -> Tensor:
+    strides = (step if size != 1 else 1 for size, step in zip(t.shape, t.stride(), strict=True))
+    return t.as_strided(t.shape, tuple(strides))
+
+
+Layout = Callable[[Tensor], Tensor]
+LAYOUTS: dict[str, Layout] = {
+    layout.__name__: layout
+    for layout in (
+        contiguous,
+        channels_last,
+        permuted,
+        sliced,
+        column,
+        offset_by_one,
+        expanded,
+        transposed_pair,
+        loose_ones,  # strides of size-1 axes are free, and kernels that test layouts trip over them
+    )
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One tensor: its shape, what fills it, how it lies in memory, and the seed of its numbers."""
+
+    shape: tuple[int, ...]
+    fill: str = "normal"
+    layout: str = "contiguous"
+    seed: int = 0
+    batched: bool = False  # axis 0 is the batch, which samples of one call vary
+    dtype: str | None = None  # when it is not the dtype under test, e.g. a counter's int64
+    values: tuple[float, ...] | None = None  # literal numbers, once a failure has been simplified
+
+    def array(self, dtype: torch.dtype) -> Array:
+        """The numbers, before rounding to ``dtype``."""
+        if self.values is not None:
+            return np.asarray(self.values, dtype=float).reshape(self.shape)
+        random = np.random.Generator(np.random.PCG64(self.seed))
+        return FILLS[self.fill](random, self.shape, dtype)
+
+    def tensor(self, dtype: torch.dtype, device: str = "cpu") -> Tensor:
+        """A fresh tensor that shares memory with nothing."""
+        if self.dtype is not None:
+            dtype = getattr(torch, self.dtype)
+        numbers = torch.from_numpy(self.array(dtype))
+        if dtype.is_complex:
+            # The imaginary part is a stream of its own, not a copy of the real one.
+            other = replace(self, seed=self.seed + 1) if self.values is None else self
+            numbers = torch.complex(numbers, torch.from_numpy(other.array(dtype)))
+        return LAYOUTS[self.layout](numbers.to(dtype=dtype, device=device))
+
+    def __str__(self) -> str:
+        parts = [str(list(self.shape)), self.fill if self.values is None else str(self.values)]
+        if self.layout != "contiguous":
+            parts.append(self.layout)
+        if self.dtype:
+            parts.append(self.dtype)
+        return " ".join(parts)

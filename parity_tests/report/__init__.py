@@ -1,0 +1,1 @@
+"""From rows to a page: collect while running, merge, render."""

@@ -1,0 +1,101 @@
+"""Rows while the run goes on: one JSON line per cell, flushed, in a file per worker.
+
+Whatever stops the run, what was found so far is on disk.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from parity_tests.op import to_json
+from parity_tests.reproduce import case_of, command, script
+from parity_tests.search import Cell, Outcome
+from parity_tests.verdict import Trial
+
+
+class Writer:
+    """Appends rows to this worker's file."""
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / f"{worker}.jsonl").open("w", encoding="utf-8")
+
+    def write(self, kind: str, **row: Any) -> None:
+        """One row, on disk when this returns."""
+        self._file.write(json.dumps({"kind": kind, **row}, allow_nan=False) + "\n")
+        self._file.flush()
+
+
+def identity(cell: Cell) -> dict[str, Any]:
+    """What a row is about."""
+    return {
+        "op": cell.op.name,
+        "check": cell.check.name,
+        "dtype": None if cell.dtype is None else str(cell.dtype).removeprefix("torch."),
+        "device": cell.device,
+    }
+
+
+def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
+    """The cell of report.json; see docs/report.md for the schema."""
+    ledger = outcome.ledger
+    return identity(cell) | {
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "cases": sum(ledger.cases.values()),
+        "comparisons": ledger.comparisons,
+        "regimes": dict(ledger.cases),
+        "worst": number(ledger.worst),
+        "worst_torch": number(ledger.worst_torch),
+        "bounded": ledger.bounded,
+        "histogram": {str(k): v for k, v in sorted(ledger.histogram.items())},
+        "by_length": {str(k): number(v) for k, v in sorted(ledger.by_length.items())},
+        "pairs": [[a, level(x), b, level(y), n] for (a, x, b, y), n in ledger.pairs.items()],
+        "known": dict(ledger.known),
+        "audited": ledger.audited,
+        "worst_audit": number(ledger.worst_audit),
+        "arbitrated": ledger.arbitrated,
+        "seconds": round(outcome.seconds, 3),
+        "reproduction": (
+            None
+            if outcome.failure is None
+            else reproduction(
+                outcome.failure.trial,
+                outcome.failure.departure.message,
+                outcome.failure.departure.details,
+            )
+        ),
+        "torch_faults": [
+            reproduction(fault.trial, fault.message, fault.details) for fault in ledger.faults
+        ],
+        "torch_fault_count": ledger.fault_count,
+    }
+
+
+def reproduction(trial: Trial, message: str, details: dict[str, Any]) -> dict[str, Any]:
+    """A failing case: what is wrong, the call in words and as data, and two ways to see it."""
+    return {
+        "message": message,
+        "regime": trial.regime,
+        "call": str(trial.call),
+        "details": to_json({k: jsonable(v) for k, v in details.items()}),
+        "case": case_of(trial),
+        "command": command(trial),
+        "script": script(trial),
+    }
+
+
+def number(value: float) -> float | str:
+    """JSON has no infinity."""
+    return value if value - value == 0 else str(value)
+
+
+def jsonable(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | bool | None | list | tuple) else str(value)
+
+
+def level(value: Any) -> Any:
+    """A parameter level as the report shows it."""
+    return value if isinstance(value, int | float | str) else str(value)

@@ -1,0 +1,171 @@
+"""The workers' rows as one report.json, with the verdict of the whole run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from parity_tests.checks import CHECKS
+from parity_tests.op import Op
+from parity_tests.strategies import feasible_pairs
+
+SCHEMA = 1
+STATUSES = ("pass", "fail", "torch fault", "known", "unsupported", "not run")
+
+
+def rows(folder: Path) -> Iterator[dict[str, Any]]:
+    """All rows of all workers; a line cut short by a crash is left out."""
+    for file in sorted(folder.glob("*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue
+
+
+def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str, Any]:
+    """The report of the rows in ``folder``; ``about`` says what was run."""
+    declared: dict[tuple[Any, ...], dict[str, Any]] = {}
+    started: set[tuple[Any, ...]] = set()
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows(folder):
+        match row.pop("kind"):
+            case "declared":
+                declared |= {key(cell): cell for cell in row["cells"]}
+            case "start":
+                started.add(key(row))
+            case "cell":
+                found[key(row)] = row
+    cells = [
+        found.get(k) or unfinished(cell, crashed=k in started and not about["interrupted"])
+        for k, cell in declared.items()
+    ]
+    verdict = verdict_of(cells, asked=about["asked"])
+    devices = sorted({cell["device"] for cell in cells})
+    used = {cell["op"] for cell in cells}
+    return {
+        "schema": SCHEMA,
+        "verdict": verdict,
+        "headline": f"{verdict} ({', '.join(devices)})" if verdict == "PASS" else verdict,
+        "subject": about["subject"],
+        "profile": about["profile"],
+        "seed": about["seed"],
+        "started": about["started"],
+        "seconds": about["seconds"],
+        "devices": devices,
+        "absent": about["absent"],
+        "versions": versions(),
+        "environment": environment(),
+        "declared": len(declared),
+        "found": len(found),
+        "statuses": {s: n for s in STATUSES if (n := Counter(c["status"] for c in cells)[s])},
+        "cases": sum(cell["cases"] for cell in cells),
+        "audited": sum(cell["audited"] for cell in cells),
+        "worst_audit": max((cell["worst_audit"] for cell in cells), key=float, default=0.0),
+        "checks": {check.name: check.claim for check in CHECKS},
+        "operators": {op.name: described(op) for op in ops if op.name in used},
+        "cells": cells,
+    }
+
+
+def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes a cell this one."""
+    return row["op"], row["check"], row["dtype"], row["device"]
+
+
+def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
+    """A declared cell without a result: its worker died in it, or it was never reached."""
+    status, reason = ("fail", "the process died in this cell") if crashed else ("not run", "interrupted")
+    empty: dict[str, Any] = {"status": status, "reason": reason, "reproduction": None}
+    empty |= dict.fromkeys(("cases", "comparisons", "bounded", "audited", "arbitrated"), 0)
+    empty |= dict.fromkeys(("worst", "worst_torch", "worst_audit", "seconds"), 0.0)
+    empty |= {"regimes": {}, "histogram": {}, "by_length": {}, "pairs": [], "known": {}}
+    return {**cell, **empty, "torch_faults": [], "torch_fault_count": 0}
+
+
+def verdict_of(cells: Iterable[Mapping[str, Any]], asked: Iterable[str]) -> str:
+    """FAIL with any fail; else INCOMPLETE with anything not run; else PASS.
+
+    Unsupported fails only where the operator was asked for by name.
+    """
+    statuses = {cell["status"] for cell in cells}
+    refused = any(c["status"] == "unsupported" and c["op"] in set(asked) for c in cells)
+    if "fail" in statuses or refused:
+        return "FAIL"
+    return "INCOMPLETE" if "not run" in statuses or not statuses else "PASS"
+
+
+def described(op: Op) -> dict[str, Any]:
+    """What the report tells of an operator besides its cells."""
+    from parity_tests.report.collect import level
+
+    return {
+        "signature": op.name + op.signature,
+        "module": op.is_module,
+        "dtypes": [str(d).removeprefix("torch.") for d in op.dtypes],
+        "levels": {name: [level(v) for v in values] for name, values in op.levels.items()},
+        "feasible": [[a, level(x), b, level(y)] for a, x, b, y in feasible_pairs(op)],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of everything that a result may depend on."""
+    names = ("torch", "numpy", "hypothesis", "pytest", "torch-parity")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found | {"torch": torch.__version__}
+
+
+def environment() -> dict[str, Any]:
+    """Where it ran."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads per worker": 1,
+        "onednn": torch.backends.mkldnn.is_available(),
+        "mkl": torch.backends.mkl.is_available(),
+        "cuda": torch.version.cuda,
+        "gpu": gpu,
+        "commit": commit(),
+    }
+
+
+def processor() -> str:
+    """The CPU's name where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def commit() -> str | None:
+    """The commit of the working tree, marked when there are changes; None outside git."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

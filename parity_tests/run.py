@@ -1,0 +1,151 @@
+"""One run of the suite: what was asked for, its cells, its rows on disk, its report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from parity_tests import expectations, subjects
+from parity_tests.checks import CHECKS
+from parity_tests.ops import OPS
+from parity_tests.profiles import PROFILES
+from parity_tests.report.collect import Writer, identity, row
+from parity_tests.report.merge import merge
+from parity_tests.report.render import write
+from parity_tests.search import Cell, Outcome, Plan, examine
+
+T = TypeVar("T")
+
+
+class BadOption(ValueError):
+    """An option that makes no sense; the message is one line."""
+
+
+@dataclass
+class Run:
+    """Options made sense of. Every worker has its own, with the same cells."""
+
+    plan: Plan
+    cells: tuple[Cell, ...]
+    asked: tuple[str, ...]  # operators asked for by name
+    absent: tuple[str, ...]  # devices this machine has not
+    output: Path
+    session: str
+    worker: str
+    started: float = field(default_factory=time.time)
+    _writer: Writer | None = None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, str], worker: str, session: str | None) -> Run:
+        """Raises BadOption on anything unknown or absent."""
+        torch.set_num_threads(1)
+        try:
+            subject = subjects.load(options["subject"])
+        except subjects.UnknownSubject as error:
+            raise BadOption(str(error)) from error
+        asked = chosen("operator", options["op"], {op.name: op for op in OPS})
+        checks = chosen("check", options["check"], {check.name: check for check in CHECKS})
+        names = {str(d).removeprefix("torch."): d for op in OPS for d in op.dtypes}
+        dtypes = chosen("dtype", options["dtype"], names)
+        devices, absent = devices_of(options["device"])
+        (profile,) = chosen("profile", options["profile"], PROFILES)
+        try:
+            seed = int(options["seed"])
+        except ValueError as error:
+            raise BadOption(f"the seed must be an integer, got {options['seed']!r}") from error
+        cells = tuple(
+            Cell(op, check, dtype, device)
+            for op in asked or OPS
+            for check in checks or CHECKS
+            if check.name != "independence" or subject.name == "reimpl"
+            for dtype in check.dtypes(op)
+            if dtype is None or not dtypes or dtype in dtypes
+            for device in devices
+        )
+        return cls(
+            plan=Plan(subject, profile, seed, expectations.load()),
+            cells=cells,
+            asked=tuple(op.name for op in asked),
+            absent=absent,
+            output=Path(options["output"]).absolute(),
+            session=session or f"{time.time_ns():x}",
+            worker=worker,
+        )
+
+    @property
+    def rows(self) -> Path:
+        """Where this session's workers write."""
+        return self.output / "rows" / self.session
+
+    @property
+    def writer(self) -> Writer:
+        """This worker's file, made when first needed."""
+        if self._writer is None:
+            self._writer = Writer(self.rows, self.worker)
+        return self._writer
+
+    def declare(self, cells: Iterable[Cell]) -> None:
+        """Note what will be run."""
+        self.writer.write("declared", cells=[identity(cell) for cell in cells])
+
+    def examine(self, cell: Cell) -> Outcome:
+        """Search a cell, and put its row on disk."""
+        self.writer.write("start", **identity(cell))
+        outcome = examine(cell, self.plan)
+        self.writer.write("cell", **row(cell, outcome))
+        return outcome
+
+    def finish(self, *, interrupted: bool) -> list[str]:
+        """Merge all rows into the report; returns the lines to print, none if nothing was run."""
+        if not self.rows.exists():
+            return []
+        about = {
+            "subject": self.plan.subject.name,
+            "profile": self.plan.profile.name,
+            "seed": self.plan.seed,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+            "seconds": round(time.time() - self.started, 1),
+            "asked": self.asked,
+            "absent": self.absent,
+            "interrupted": interrupted,
+        }
+        report = merge(self.rows, OPS, about)
+        for old in self.rows.parent.iterdir():
+            if old != self.rows:
+                shutil.rmtree(old, ignore_errors=True)
+        page = write(report, self.output)
+        statuses = ", ".join(f"{n} {status}" for status, n in report["statuses"].items())
+        return [
+            f"parity of {report['subject']}: {report['headline']}; "
+            f"{report['cases']} cases; cells: {statuses}",
+            f"report: {page}",
+        ]
+
+
+def chosen(what: str, text: str, known: Mapping[str, T]) -> tuple[T, ...]:
+    """The named ones of ``known``, in the order given."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise BadOption(f"unknown {what} {name!r}; known: {', '.join(known)}")
+    return tuple(known[name] for name in names)
+
+
+def devices_of(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(devices to run on, known devices this machine has not)."""
+    present = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+    absent = tuple(d for d in ("cpu", "cuda") if d not in present)
+    if text in ("auto", "all", ""):
+        return present, absent
+    devices = chosen("device", text, {"cpu": "cpu", "cuda": "cuda"})
+    for device in devices:
+        if device in absent:
+            raise BadOption(f"device {device!r} was asked for, but torch sees none here")
+    return devices, absent
+

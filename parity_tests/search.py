@@ -1,0 +1,284 @@
+"""From an operator and a check to a finished cell: search, shrink, simplify, report.
+
+Hypothesis draws configurations and shrinks failures; each configuration is checked on several
+seeded samples. A cell is one operator × check × dtype × device.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis.errors import Flaky
+
+from parity_tests.checks import Check
+from parity_tests.expectations import Expectation
+from parity_tests.ledger import Ledger
+from parity_tests.op import Call, Op
+from parity_tests.profiles import Profile
+from parity_tests.recipe import FILLS, Recipe
+from parity_tests.strategies import Levels, calls, covering_set, met_pairs, sample, stream
+from parity_tests.subjects import Subject
+from parity_tests.verdict import Departure, InvalidCall, Trial, Unsupported
+
+# Where the dtype is not the point it alternates between these.
+DRAWN_DTYPES = (torch.float32, torch.float64)
+
+QUIET = settings(
+    deadline=None,
+    database=None,
+    derandomize=False,
+    print_blob=False,
+    report_multiple_bugs=False,
+    verbosity=Verbosity.quiet,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one row of the report is about."""
+
+    op: Op
+    check: Check
+    dtype: torch.dtype | None
+    device: str
+
+    @property
+    def id(self) -> str:
+        dtype = "" if self.dtype is None else f"-{str(self.dtype).removeprefix('torch.')}"
+        return f"{self.op.name}-{self.check.name}{dtype}-{self.device}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a cell's outcome depends on besides the cell itself."""
+
+    subject: Subject
+    profile: Profile
+    seed: int
+    expectations: tuple[Expectation, ...] = ()
+
+
+@dataclass
+class Failure:
+    """A minimal failing trial, and what is wrong with it."""
+
+    trial: Trial
+    departure: Departure
+
+
+@dataclass
+class Outcome:
+    """A cell's status in the report's words, with what led to it."""
+
+    status: str
+    reason: str
+    ledger: Ledger
+    failure: Failure | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class Search:
+    """The search of one cell, and what it has found so far."""
+
+    cell: Cell
+    plan: Plan
+    ledger: Ledger = field(default_factory=Ledger)
+    stopped: Exception | None = None  # why it is of no use to go on
+
+    def run(self) -> Failure | None:
+        """Pinned calls first, then rounds in every regime, until something departs."""
+        dtype = self.cell.dtype or DRAWN_DTYPES[0]
+        for call in self.cell.op.pinned if not self.cell.check.steps else ():
+            try:
+                run_check(self.cell.check, self.trial(call, "pinned", dtype))
+            except Departure as departure:
+                return Failure(departure.trial, departure)
+        for number, (regime, forced) in enumerate(self.rounds()):
+            failure = self.hunt(regime, number, forced)
+            if failure or self.stopped:
+                return failure
+        return None
+
+    def rounds(self) -> Iterator[tuple[str, Levels]]:
+        """Each regime in turn, several times; the covering set's rows are dealt out to them."""
+        check, profile = self.cell.check, self.plan.profile
+        # Products of complex infinities have no agreed class: (inf + 0i)·(1 + 0i) may be NaN.
+        compared = not (self.cell.dtype and self.cell.dtype.is_complex)
+        regimes = [r for r in check.regimes if r != "special" or compared]
+        rows = list(covering_set(self.cell.op)) if check.by_dtype else []
+        # Degenerate sizes may refuse a level, so the covering set is met in the other regimes.
+        takers = [regime for regime in regimes if regime != "degenerate"]
+        count = profile.rounds
+        if profile.covers:
+            count = max(count, -(-len(rows) // len(takers)))
+        for _ in range(count):
+            for regime in regimes:
+                yield regime, rows.pop() if rows and regime in takers else {}
+
+    def hunt(self, regime: str, number: int, forced: Levels) -> Failure | None:
+        """One round: a Hypothesis search with some levels forced."""
+        cell, plan = self.cell, self.plan
+        dtype = cell.dtype or DRAWN_DTYPES[number % len(DRAWN_DTYPES)]
+        found: list[Failure] = []
+
+        def holds(drawn: tuple[Call, list[dict[str, Any]]]) -> None:
+            if self.stopped:
+                return
+            call, features = drawn
+            try:
+                self.check_samples(call, regime, dtype)
+            except Departure as departure:
+                found.append(Failure(departure.trial, departure))
+                raise
+            except (Unsupported, InvalidCall) as error:
+                self.stopped = error
+            if not found:
+                self.ledger.meet(met_pairs(cell.op, features))
+
+        examples = max(2, plan.profile.examples // cell.check.share)
+        search = given(calls(cell.op, regime, forced, with_steps=cell.check.steps))(holds)
+        search = settings(QUIET, max_examples=examples)(search)
+        search = seed(stream(cell.op.name, cell.check.name, regime, number, plan.seed))(search)
+        try:
+            search()
+        except Departure:
+            return self.confirmed(found[-1])
+        except Flaky:
+            if not found:
+                raise
+            found[0].departure.message += " (but not on every call: the subject keeps state)"
+            return found[0]
+        return None
+
+    def confirmed(self, failure: Failure) -> Failure | None:
+        """The minimal failure, simplified, after arbitration at any price."""
+        again = rerun(self.cell.check, failure.trial)
+        if again is None:  # the oracle was off, as only the definition could tell
+            self.ledger.torch_fault(
+                failure.trial, failure.departure.message, failure.departure.details
+            )
+            return None
+        return simplified(self.cell.check, again)
+
+    def check_samples(self, call: Call, regime: str, dtype: torch.dtype) -> None:
+        """One drawn configuration on several samples."""
+        exact = regime == "exact"
+        for index in range(self.plan.profile.samples):
+            trial = self.trial(sample(call, index, regime), regime, dtype)
+            trial.measured = index == 0 or exact
+            run_check(self.cell.check, trial)
+            exact = exact or self.ledger.last_was_exact
+
+    def trial(self, call: Call, regime: str, dtype: torch.dtype) -> Trial:
+        """A trial of this cell."""
+        cell, plan = self.cell, self.plan
+        return Trial(
+            op=cell.op,
+            check=cell.check.name,
+            call=call,
+            subject=plan.subject,
+            dtype=dtype,
+            device=cell.device,
+            regime=regime,
+            ledger=self.ledger,
+            expectations=plan.expectations,
+            deep=plan.profile.deep,
+        )
+
+
+def run_check(check: Check, trial: Trial) -> None:
+    """The check; a departure remembers the trial it was found in."""
+    try:
+        check.run(trial)
+    except Departure as departure:
+        departure.trial = trial
+        raise
+
+
+def simplified(check: Check, failure: Failure) -> Failure:
+    """The same failure on simpler data: contiguous where it may be, then zeros, ones, signs, …"""
+    for name in (*failure.trial.call.recipes(), "cotangent"):
+        for simpler in simpler_recipes(recipe_named(failure.trial.call, name)):
+            call = failure.trial.call.with_recipes(
+                lambda n, recipe, name=name, simpler=simpler: simpler if n == name else recipe
+            )
+            again = rerun(check, replace(failure.trial, call=call))
+            kinds = {f.departure.details.get("kind") for f in (failure, again) if f}
+            if again is not None and len(kinds) == 1:
+                failure = again
+                break
+    return failure
+
+
+def recipe_named(call: Call, name: str) -> Recipe:
+    """One of the call's tensors, or its cotangent."""
+    return call.cotangent if name == "cotangent" else call.recipes()[name]
+
+
+def simpler_recipes(recipe: Recipe) -> Iterator[Recipe]:
+    """What to try instead, simplest first."""
+    if recipe.values is not None:
+        return
+    fills = list(FILLS)
+    for fill in fills[: fills.index(recipe.fill)]:
+        yield replace(recipe, fill=fill, layout="contiguous")
+    for fill in fills[: fills.index(recipe.fill)]:
+        yield replace(recipe, fill=fill)
+    if recipe.layout != "contiguous":
+        yield replace(recipe, layout="contiguous")
+
+
+def rerun(check: Check, trial: Trial) -> Failure | None:
+    """Check a trial by itself, outside any search and whatever arbitration takes."""
+    trial = replace(trial, ledger=Ledger(), affordable=math.inf)
+    try:
+        run_check(check, trial)
+    except Departure as departure:
+        return Failure(trial, departure)
+    except (Unsupported, InvalidCall):
+        pass
+    return None
+
+
+def examine(cell: Cell, plan: Plan) -> Outcome:
+    """Search one cell and give it its status."""
+    start = time.perf_counter()
+    search = Search(cell, plan)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's and the subject's warnings are not under test
+            failure = search.run()
+        outcome = Outcome(*status(search, failure), search.ledger, failure)
+    except Exception:  # nobody is judged by a fault of the suite, and nobody should miss it
+        outcome = Outcome("not run", f"the suite raised\n{traceback.format_exc()}", search.ledger)
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def status(search: Search, failure: Failure | None) -> tuple[str, str]:
+    """The report's word for what happened, and why."""
+    ledger = search.ledger
+    if isinstance(search.stopped, InvalidCall):
+        return "fail", f"the declaration drew a call that torch rejects: {search.stopped}"
+    if failure is not None:
+        return "fail", failure.departure.message
+    if search.stopped is not None:
+        return "unsupported", str(search.stopped)
+    if not ledger.comparisons:
+        return "not run", "nothing was compared"
+    if ledger.fault_count:
+        return "torch fault", ledger.faults[0]["message"]
+    if ledger.known:
+        return "known", ledger.known.most_common(1)[0][0]
+    return "pass", ""

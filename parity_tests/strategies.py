@@ -1,0 +1,263 @@
+"""Drawing calls: regimes, named choices, tensors as recipes, and the covering set of choices.
+
+A declaration's ``draw`` asks a :class:`Draw` for what it needs. Geometry is *constructed* valid:
+draw what must fit so that it fits. Choices have names, which gives three things at once: the
+coverage of parameter pairs, forced values for the covering set, and readable failures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from hypothesis import strategies as st
+
+from parity_tests.op import Call
+from parity_tests.recipe import LAYOUTS, Recipe
+
+if TYPE_CHECKING:
+    from parity_tests.op import Op
+
+T = TypeVar("T")
+Levels = Mapping[str, Any]
+
+REGIMES = ("ordinary", "exact", "scaled", "special", "layout", "degenerate")
+
+# What fills the tensors of a call, by regime. All tensors of a call share the fill's kind, except
+# in "scaled", where every tensor has its own.
+_FILLS = {
+    "ordinary": ("normal",),
+    "exact": ("integers", "signs", "dyadic"),
+    "scaled": ("offset", "huge", "tiny", "mixed"),
+    "special": ("special",),
+    "layout": ("normal",),
+    "degenerate": ("normal",),
+}
+
+
+class Draw:
+    """What a declaration draws its calls with, in one regime."""
+
+    def __init__(
+        self, draw: Callable[[st.SearchStrategy[Any]], Any], regime: str, forced: Levels
+    ) -> None:
+        self.regime = regime
+        self.features: list[dict[str, Any]] = [{}]  # named choices: [0] of the call, then per axis
+        self._draw = draw
+        self._forced = forced
+        self._seed = draw(st.integers(0, 2**16 - 1))
+        self._tensors = 0
+
+    # --- choices ---
+
+    def choice(self, name: str, values: Sequence[T]) -> T:
+        """One of ``values``, simplest first; the covering set may force it."""
+        value = self._one(name, values, forced=True)
+        self.features[0][name] = value
+        return value
+
+    def per_axis(
+        self, name: str, rank: int, values: Callable[[int], Sequence[int]]
+    ) -> tuple[int, ...]:
+        """One value for each spatial axis; a forced one lands on axis 0."""
+        while len(self.features) <= rank:
+            self.features.append({})
+        chosen = []
+        for axis in range(rank):
+            value = self._one(name, values(axis), forced=axis == 0)
+            self.features[axis + 1][name] = value
+            chosen.append(value)
+        return tuple(chosen)
+
+    def spelled(self, values: tuple[int, ...]) -> int | tuple[int, ...] | list[int]:
+        """The ways torch lets one write a geometric argument: tuple, list, or one number."""
+        spellings: list[Any] = [values, list(values)]
+        if len(set(values)) == 1:
+            spellings.append(values[0])
+        return self._draw(st.sampled_from(spellings))
+
+    def integer(self, low: int, high: int) -> int:
+        """An unnamed integer."""
+        return self._draw(st.integers(low, high))
+
+    def boolean(self) -> bool:
+        """An unnamed choice between False and True."""
+        return self._draw(st.booleans())
+
+    def _one(self, name: str, values: Sequence[T], *, forced: bool) -> T:
+        if forced and name in self._forced and self._forced[name] in values:
+            return self._forced[name]
+        return values[0] if len(values) == 1 else self._draw(st.sampled_from(values))
+
+    # --- sizes ---
+
+    @property
+    def degenerate(self) -> bool:
+        """Whether sizes zero and one, huge parameters and the like are what is wanted."""
+        return self.regime == "degenerate"
+
+    def batch(self) -> int | None:
+        """The batch size; None means an unbatched call. Samples of the call vary it."""
+        return self.choice("batch", (1, 2, 0, None) if self.degenerate else (2, None, 1, 3))
+
+    def channels(self) -> int:
+        """Channels of one group: few, rarely more than a vector register holds."""
+        return self._draw(st.sampled_from((1, 0, 2) if self.degenerate else (1, 2, 3, 5, 17)))
+
+    # --- tensors ---
+
+    def tensor(
+        self,
+        *shape: int,
+        fill: str | None = None,
+        batched: bool = False,
+        dtype: str | None = None,
+    ) -> Recipe:
+        """A tensor of the regime's fill and layout, with a stream of numbers of its own."""
+        self._tensors += 1
+        if fill is None:
+            fill = self._draw(st.sampled_from(_FILLS[self.regime]))
+        layout = "contiguous"
+        if self.regime == "layout":
+            layout = self._draw(st.sampled_from(tuple(LAYOUTS)))
+        seed = (self._seed << 8) + 2 * self._tensors  # the odd neighbour is for imaginary parts
+        return Recipe(shape, fill, layout, seed, batched, dtype)
+
+    def cotangent(self) -> Recipe:
+        """Fill and layout of the cotangents; their shapes are the outputs'."""
+        # Never all ones: .sum() cannot see the gradients of softmax, norms or a flipped kernel.
+        return self.tensor()
+
+    def subset(self, names: Sequence[str]) -> tuple[str, ...]:
+        """A non-empty subset of the differentiable inputs; the rest stay frozen."""
+        chosen = tuple(n for n in names if self._draw(st.integers(0, 3)) > 0)
+        return chosen or tuple(names[-1:])
+
+
+def sample(call: Call, index: int, regime: str) -> Call:
+    """The ``index``-th variation of a drawn call: new numbers, another batch size and layout.
+
+    The batch size decides which of torch's back ends runs on CPU (N = 1 takes native im2col and
+    N > 1 oneDNN, for one), and channels_last takes yet another.
+    """
+    if index == 0:
+        return call
+    layouts = tuple(LAYOUTS)
+
+    def vary(name: str, recipe: Recipe) -> Recipe:
+        shape, layout = recipe.shape, recipe.layout
+        if recipe.batched and shape[0]:
+            shape = ((shape[0] + index - 1) % 3 + 1, *shape[1:])
+        if regime == "layout":
+            layout = layouts[(recipe.seed * 2654435761 + index * 40503 + len(name)) // 7 % len(layouts)]
+        elif recipe.layout == "contiguous" and index % 2:
+            layout = "channels_last"
+        seed = recipe.seed + (index << 32)
+        return replace(recipe, shape=shape, layout=layout, seed=seed)
+
+    return call.with_recipes(vary)
+
+
+# --- The covering set -----------------------------------------------------------------------------
+
+Pair = tuple[str, Any, str, Any]
+
+
+def pairs_of(row: Levels) -> Iterator[Pair]:
+    """Every pair of levels that a choice of levels contains."""
+    for (a, x), (b, y) in combinations(row.items(), 2):
+        yield a, x, b, y
+
+
+@cache
+def covering_set(op: Op) -> tuple[dict[str, Any], ...]:
+    """Few choices of levels that together contain every feasible pair (greedy set cover)."""
+    names = tuple(op.levels)
+    rows = [
+        row
+        for values in product(*op.levels.values())
+        if op.feasible(row := dict(zip(names, values, strict=True)))
+    ]
+    bits: dict[Pair, int] = {}
+    masks = [
+        sum(1 << bits.setdefault(pair, len(bits)) for pair in pairs_of(row)) for row in rows
+    ]
+    missing, chosen = (1 << len(bits)) - 1, []
+    while missing:
+        best = max(range(len(rows)), key=lambda i: (masks[i] & missing).bit_count())
+        missing &= ~masks[best]
+        chosen.append(rows[best])
+    return tuple(chosen)
+
+
+@cache
+def feasible_pairs(op: Op) -> frozenset[Pair]:
+    """The pairs of levels that some valid call can contain."""
+    return frozenset(pair for row in covering_set(op) for pair in pairs_of(row))
+
+
+def met_pairs(op: Op, features: Sequence[Levels]) -> set[Pair]:
+    """The pairs of levels that a drawn call contains, on any one axis."""
+    met: set[Pair] = set()
+    common = features[0]
+    for axis in features[1:] or ({},):
+        levels = {**common, **axis}
+        met.update(pairs_of({n: levels[n] for n in op.levels if n in levels}))
+    return met & feasible_pairs(op)
+
+
+# What may happen to a module between two steps.
+ACTIONS = (
+    "train",
+    "eval",
+    "momentum=0.25",
+    "momentum=None",
+    "momentum=0",
+    "momentum=1",
+    "reset_running_stats",
+    "load_state_dict",
+    "track_running_stats=False",
+    "track_running_stats=True",
+)
+
+
+def steps(d: Draw, op: Op, call: Call) -> tuple[Mapping[str, Any], ...]:
+    """At least three calls on one state: new data, another batch size, another mode."""
+    first = call.arguments["input"]
+    batches = (2, 1, 3, 0) if first.batched else first.shape[:1]
+    drawn: list[Mapping[str, Any]] = []
+    for _ in range(d.integer(3, 4)):
+        batch = d.choice("step batch", batches)
+        step: dict[str, Any] = {"input": d.tensor(batch, *first.shape[1:])}
+        if op.is_module:
+            step["action"] = d.choice("step action", ACTIONS)
+        else:
+            step["training"] = d.choice("step training", (True, False))
+            step["momentum"] = d.choice("step momentum", (0.1, 0.25, 0.0, 1.0))
+        drawn.append(step)
+    return tuple(drawn)
+
+
+def calls(
+    op: Op, regime: str, forced: Levels, *, with_steps: bool = False
+) -> st.SearchStrategy[tuple[Call, list[dict[str, Any]]]]:
+    """The strategy that draws an operator's valid calls, with the choices that led to each."""
+
+    @st.composite
+    def drawn(draw: Any) -> tuple[Call, list[dict[str, Any]]]:
+        d = Draw(draw, regime, forced)
+        call = op.draw(d)
+        if with_steps:
+            call = replace(call, steps=steps(d, op, call))
+        return call, d.features
+
+    return drawn()
+
+
+def stream(*parts: object) -> int:
+    """A seed from names and numbers, the same on every machine and in every process."""
+    return int(np.random.SeedSequence(list("|".join(map(str, parts)).encode())).generate_state(1)[0])

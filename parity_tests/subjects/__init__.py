@@ -1,0 +1,52 @@
+"""The subject: whatever implementation is under test, found by torch's names."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Namespaces holding torch.nn.functional's names and, where they have them, torch.nn's."""
+
+    name: str
+    namespaces: tuple[Any, ...]
+
+    def find(self, name: str) -> Callable[..., Any] | None:
+        """The callable of that name, or None where the subject has none."""
+        return next(
+            (found for space in self.namespaces if (found := getattr(space, name, None))), None
+        )
+
+    @property
+    def is_torch(self) -> bool:
+        """Torch itself: then its results are judged once, and its faults are the subject's."""
+        return self is TORCH
+
+
+TORCH = Subject("torch", (torch.nn.functional, torch.nn))
+
+
+class UnknownSubject(ValueError):
+    """The subject's module or attribute does not exist."""
+
+
+def load(text: str) -> Subject:
+    """``pkg.module`` or ``pkg.module:attribute``; ``torch`` is torch itself."""
+    if text == "torch":
+        return TORCH
+    module_name, _, attribute = text.partition(":")
+    try:
+        space = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise UnknownSubject(f"unknown subject {text!r}: {error}") from error
+    for part in attribute.split(".") if attribute else ():
+        if not hasattr(space, part):
+            raise UnknownSubject(f"unknown subject {text!r}: {space!r} has no attribute {part!r}")
+        space = getattr(space, part)
+    return Subject(text, (space,))

@@ -1,0 +1,431 @@
+"""How much error, and whose fault.
+
+For every element the allowed error is the running error bound of that very input. The subject and
+torch are judged separately against it: torch's own error never widens it. The truth is torch's
+operator in float64 on fresh contiguous copies with oneDNN off, so that faults of layouts, dtypes
+and fast paths show against it; above it stands the literal definition, which arbitrates every
+disagreement and audits a sample of every run.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from parity_tests.definitions import evaluate
+from parity_tests.expectations import Expectation, excuse
+from parity_tests.experiments import Experiment
+from parity_tests.ledger import Ledger
+from parity_tests.op import Call, Op, Tensors
+from parity_tests.running_error import Bounded, accept, bound, error_over_bound
+from parity_tests.strategies import stream
+from parity_tests.subjects import TORCH, Subject
+
+AUDIT_EVERY = 8  # of the cases in double precision
+# Accesses to input elements that a definition may make, being plain Python: about a tenth of a
+# second. A minimal failure is arbitrated whatever it takes.
+AFFORDABLE = 20_000
+
+
+class Departure(AssertionError):
+    """The subject does not do what torch does. ``details`` go into the report as they are."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        self.trial: Trial  # set where the check ran
+
+
+class Unsupported(Exception):
+    """The subject says NotImplementedError, or has no such operator."""
+
+
+class InvalidCall(Exception):
+    """A declaration drew a call that torch rejects in float64: the declaration is wrong."""
+
+
+@dataclass
+class Trial:
+    """One call, on one dtype and device, of one subject: what a check is given."""
+
+    op: Op
+    check: str
+    call: Call
+    subject: Subject
+    dtype: torch.dtype
+    device: str
+    regime: str = "ordinary"
+    ledger: Ledger = field(default_factory=Ledger)
+    expectations: tuple[Expectation, ...] = ()
+    measured: bool = True  # compute the bound even where the result is close enough without it
+    deep: bool = False
+    affordable: float = AFFORDABLE
+
+    @property
+    def target(self) -> Callable[..., Any]:
+        """The subject's callable."""
+        found = self.subject.find(self.op.name)
+        if found is None:
+            raise Unsupported(f"{self.subject.name} has no {self.op.name}")
+        return found
+
+    @property
+    def reference(self) -> Callable[..., Any]:
+        """Torch's callable."""
+        found = TORCH.find(self.op.name)
+        assert found is not None, f"torch has no {self.op.name}"
+        return found
+
+    def tensors(self) -> Tensors:
+        """Fresh tensors of the call."""
+        return self.call.tensors(self.dtype, self.device)
+
+    def one_in(self, n: int) -> bool:
+        """True for one in n trials, always the same ones: for judges too dear for all."""
+        return zlib.crc32(str(self.call.cotangent.seed).encode()) % n == 0
+
+    def cotangent(self, name: str, output: Tensor) -> Tensor:
+        """The cotangent of an output: the recipe's numbers in the output's shape."""
+        return cotangent_of(self.call, name, output, self.dtype, self.device)
+
+    def blame(self, party: str, message: str, **details: Any) -> None:
+        """Someone is wrong. Torch may be excused; the subject never is by torch's excuses.
+
+        Where torch is only the reference its fault is kept, and the search goes on.
+        """
+        if party != "torch":
+            raise Departure(message, **details)
+        excused = excuse(self)
+        if excused is not None:
+            self.ledger.known[excused.reason] += 1
+        elif self.subject.is_torch:
+            raise Departure(message, **details)
+        else:
+            self.ledger.torch_fault(self, message, details)
+
+    @contextmanager
+    def subject_at_work(self) -> Iterator[None]:
+        """What is raised in here is the subject's doing; elsewhere it would be the suite's."""
+        try:
+            yield
+        except (Departure, Unsupported):
+            raise
+        except NotImplementedError as error:
+            raise Unsupported(f"{self.subject.name}: {error}") from error
+        except Exception as error:
+            raise Departure(f"raised {named(error)}", kind="exception") from error
+
+    def depart(self, message: str, **details: Any) -> None:
+        """The subject is wrong."""
+        self.blame("torch" if self.subject.is_torch else self.subject.name, message, **details)
+
+
+def cotangent_of(
+    call: Call, name: str, output: Tensor, dtype: torch.dtype, device: str
+) -> Tensor:
+    recipe = call.cotangent
+    seed = (recipe.seed << 16) + stream(name) % 2**16
+    return type(recipe)(tuple(output.shape), recipe.fill, recipe.layout, seed).tensor(dtype, device)
+
+
+def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None) -> None:
+    """Run the experiment everywhere, compare every result, and name who is off.
+
+    ``plain`` computes the same by other means, where the experiment itself is under test (a
+    transform): then it makes the truth, and where torch cannot run the experiment nobody need.
+    """
+    crash = excuse(trial, crash=True)
+    if crash is not None:
+        trial.ledger.known[crash.reason] += 1
+        if trial.subject.is_torch:
+            return
+    # The subject goes first, on copies of its own: no expected answer exists yet to be found.
+    got: Tensors | Departure
+    try:
+        got = run_subject(trial, experiment)
+    except Departure as departure:
+        got = departure
+    theirs = None if crash else run_torch(trial, experiment, may_fail=plain is not None)
+    if theirs is None and plain is not None:
+        return
+    true = Truth(trial, plain or experiment)
+    trial.ledger.start_case(trial)
+    if isinstance(got, Departure):
+        trial.depart(got.message, **got.details)
+        return
+    if theirs is None:
+        compare_metadata(trial, got, true.as_stored(), strides=False)
+    else:
+        compare_metadata(trial, got, theirs, strides=trial.check == "forward")
+        compare_values(trial, true, "torch", theirs)
+    if not trial.subject.is_torch:
+        compare_values(trial, true, trial.subject.name, got)
+    true.audit()
+
+
+def run_subject(trial: Trial, experiment: Experiment) -> Tensors:
+    """The subject's results; what it raises is its departure."""
+    with trial.subject_at_work():
+        return experiment(trial.op, trial.target, trial.call, trial.tensors(), trial.cotangent)
+
+
+def run_torch(trial: Trial, experiment: Experiment, *, may_fail: bool) -> Tensors | None:
+    """Torch's results in the dtype under test, or None where it raises (its own fault, then)."""
+    try:
+        return experiment(trial.op, trial.reference, trial.call, trial.tensors(), trial.cotangent)
+    except Exception as error:
+        if not may_fail and not trial.subject.is_torch:
+            trial.blame("torch", f"torch raised {named(error)}", kind="exception")
+        return None
+
+
+def named(error: Exception) -> str:
+    """The exception's type and the first line of its message."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else ''}"
+
+
+def compare_metadata(trial: Trial, got: Tensors, theirs: Tensors, *, strides: bool) -> None:
+    """Names, shapes, dtypes, devices; strides, if asked for, where torch's output is dense.
+
+    Gradients may lie as they like: autograd promises no layout for them.
+    """
+    if got.keys() != theirs.keys():
+        raise Departure(f"results are {list(got)}, torch's {list(theirs)}", kind="outputs")
+    for name, ours in got.items():
+        torchs = theirs[name]
+        for what in ("shape", "dtype", "device"):
+            mine, wanted = getattr(ours, what), getattr(torchs, what)
+            if mine != wanted:
+                message = f"{what} of {name}: got {shown(mine)}, torch {shown(wanted)}"
+                raise Departure(message, kind=what, result=name)
+        if strides and strides_differ(ours, torchs):
+            message = f"strides of {name}: got {ours.stride()}, torch {torchs.stride()}"
+            raise Departure(message, kind="strides", result=name)
+
+
+def shown(value: Any) -> str:
+    return str(tuple(value)) if isinstance(value, torch.Size) else str(value)
+
+
+def strides_differ(ours: Tensor, torchs: Tensor) -> bool:
+    """Whether axes of more than one element lie differently, in non-overlapping dense tensors."""
+    if not torchs.numel() or not torch.ops.aten.is_non_overlapping_and_dense.default(torchs):
+        return False
+    pairs = zip(ours.shape, ours.stride(), torchs.stride(), strict=True)
+    return any(size > 1 and a != b for size, a, b in pairs)
+
+
+def compare_values(trial: Trial, true: Truth, party: str, results: Tensors) -> None:
+    """Every element within the bound of the truth."""
+    for name, result in results.items():
+        result = result.detach().to("cpu").resolve_conj().resolve_neg()
+        value = true.values.get(name)
+        trial.ledger.comparisons += 1
+        if value is None or result.shape != value.shape:
+            trial.blame(party, f"{name} has another shape than in float64", kind="shape")
+        elif is_integer(result):
+            compare_integers(trial, true, party, name, result)
+        elif not true.settles_cheaply(name, result):
+            compare_with_bound(trial, true, party, name, result)
+
+
+def compare_integers(trial: Trial, true: Truth, party: str, name: str, result: Tensor) -> None:
+    """Integers are equal or wrong."""
+    value = true.values[name]
+    if not torch.equal(result, value):
+        index = tuple((result != value).nonzero()[0].tolist())
+        trial.blame(
+            party,
+            f"{name}{list(index)} is {result[index].item()}, should be {value[index].item()}",
+            kind="value",
+            result=name,
+        )
+
+
+def compare_with_bound(trial: Trial, true: Truth, party: str, name: str, result: Tensor) -> None:
+    """Floating-point numbers lie within the bound of the truth."""
+    allowed = true.bound(name)
+    good = accept(result, allowed.value, allowed.error)
+    if not good.all():
+        arbitrate(trial, true, party, name, result, good)
+    elif result.numel():
+        ratio = error_over_bound(result, allowed.value, allowed.error)
+        worst = torch.nan_to_num(ratio, nan=0.0, posinf=0.0).max()
+        trial.ledger.note_error(party, float(worst), allowed.terms)
+
+
+def arbitrate(
+    trial: Trial, true: Truth, party: str, name: str, result: Tensor, good: Tensor
+) -> None:
+    """An element is outside its bound: ask the definition who is wrong, the party or the oracle."""
+    allowed = true.bound(name)
+    ratio = error_over_bound(result, allowed.value, allowed.error)
+    ratio = torch.where(good, -1.0, torch.nan_to_num(ratio, nan=math.inf))
+    index = tuple(int(i) for i in torch.unravel_index(ratio.argmax(), ratio.shape))
+    expected = allowed.value[index]
+    defined = true.defined(name, index)
+    trial.ledger.arbitrated += defined is not None
+    details = {
+        "kind": "value",
+        "who": party,
+        "result": name,
+        "index": index,
+        "got": scalar(result[index]),
+        "expected": scalar(expected),
+        "definition": None if defined is None else scalar(defined),
+        "bound": float(allowed.error[index]),
+        "over": float(ratio[index]),
+        "wrong": f"{int((~good).sum())} of {good.numel()}",
+    }
+    message = (
+        f"{name}{list(index)} is {details['got']}, should be {details['expected']}: "
+        f"off by {details['over']:.3g} times the error bound {details['bound']:.3g} "
+        f"({details['wrong']} elements)"
+    )
+    if defined is not None:
+        exact = torch.tensor(defined, dtype=allowed.value.dtype)
+        if bool(accept(result[index], exact, allowed.error[index])):
+            trial.blame("torch", f"the float64 oracle is off: {message}", **details)
+            return
+    trial.blame(party, message, **details)
+
+
+def scalar(value: Any) -> Any:
+    """A number for JSON: complex ones as text."""
+    number = value.item() if isinstance(value, Tensor) else value
+    return str(number) if isinstance(number, complex) else number
+
+
+class Truth:
+    """The oracle's results of an experiment, and on demand their bounds and definitions."""
+
+    def __init__(self, trial: Trial, experiment: Experiment) -> None:
+        self.trial = trial
+        self.experiment = experiment
+        self.cotangents: Tensors = {}
+        self.stored_cotangents: Tensors = {}
+        self.stored = trial.call.tensors(trial.dtype)
+        self.inputs = {name: exactly(t) for name, t in self.stored.items()}
+        try:
+            with torch.backends.mkldnn.flags(enabled=False):  # type: ignore[no-untyped-call]
+                results = experiment(
+                    trial.op, trial.reference, trial.call, self._copies(), self._cotangent
+                )
+        except Exception as error:
+            raise InvalidCall(f"{trial.op.name}({trial.call}): torch says {error}") from error
+        self.values = {name: r.detach().contiguous() for name, r in results.items()}
+        self._bounds: dict[str, Bounded] | None = None
+
+    def _copies(self) -> Tensors:
+        return {name: t.clone() for name, t in self.inputs.items()}
+
+    def _cotangent(self, name: str, output: Tensor) -> Tensor:
+        made = cotangent_of(self.trial.call, name, output, self.trial.dtype, "cpu")
+        self.stored_cotangents[name] = made
+        self.cotangents[name] = exactly(made)
+        return self.cotangents[name].clone()
+
+    def as_stored(self) -> Tensors:
+        """The results in the dtype and on the device under test."""
+        trial = self.trial
+        return {
+            name: value.to(trial.device, None if is_integer(value) else trial.dtype)
+            for name, value in self.values.items()
+        }
+
+    def bound(self, name: str) -> Bounded:
+        """The result's value and error bound, from the error analysis of the whole experiment."""
+        if self._bounds is None:
+            self._bounds = self._analyse()
+            ledger = self.trial.ledger
+            ledger.bounded += 1
+            ledger.last_was_exact = any(
+                b.error.numel() and not b.error.any() for b in self._bounds.values()
+            )
+        return self._bounds[name]
+
+    def _analyse(self) -> dict[str, Bounded]:
+        trial, names = self.trial, [*self.inputs, *self.cotangents]
+        stored = [*self.stored.values(), *self.stored_cotangents.values()]
+        produced: list[str] = []
+
+        def fn(*tensors: Tensor) -> list[Tensor]:
+            given = dict(zip(names, tensors, strict=True))
+            own = {name: given[name] for name in self.inputs}
+            results = self.experiment(
+                trial.op, trial.reference, trial.call, own, lambda name, _: given[name]
+            )
+            produced[:] = results
+            return list(results.values())
+
+        bounds = bound(fn, stored, trial.dtype)
+        paired = zip(produced, bounds, strict=True)
+        return {name: b for name, b in paired if b is not None}
+
+    def settles_cheaply(self, name: str, result: Tensor) -> bool:
+        """Whether the result is within one rounding of the truth, so that no bound is needed.
+
+        One rounding is no licence where the operator is exact; whether it is shows the bound of
+        the configuration's first sample, which is always computed (``measured``).
+        """
+        value = self.values[name]
+        if self.trial.measured or result.is_complex():
+            return False
+        rounded = value.to(result.dtype)
+        low = torch.nextafter(rounded, torch.full_like(rounded, -math.inf))
+        high = torch.nextafter(rounded, torch.full_like(rounded, math.inf))
+        return bool(((result >= low) & (result <= high)).all())
+
+    def defined(self, name: str, index: tuple[int, ...]) -> Any:
+        """The element by the literal definition; None where it has nothing to say."""
+        trial = self.trial
+        return evaluate.element(
+            trial.op, trial.call, self.inputs, self.cotangents, name, index, trial.affordable
+        )
+
+    def audit(self) -> None:
+        """In double precision, now and then: is the oracle itself what the definition says?"""
+        trial, ledger = self.trial, self.trial.ledger
+        double = trial.dtype in (torch.float64, torch.complex128)
+        if self._bounds is None or not double or not trial.one_in(AUDIT_EVERY):
+            return
+        for name, value in self.values.items():
+            if name not in self._bounds or not value.numel():
+                continue
+            place = torch.tensor(trial.call.cotangent.seed % value.numel())
+            index = tuple(int(i) for i in torch.unravel_index(place, value.shape))
+            if (defined := self.defined(name, index)) is None:
+                continue
+            truth = torch.tensor(defined, dtype=value.dtype)
+            error = self._bounds[name].error[index]
+            ledger.audited += 1
+            if accept(value[index], truth, error):
+                ratio = float(error_over_bound(value[index], truth, error))
+                ledger.worst_audit = max(ledger.worst_audit, ratio)
+            else:
+                trial.blame(
+                    "torch",
+                    f"the float64 oracle: {name}{list(index)} is {value[index].item()}, "
+                    f"by the definition {defined}",
+                    kind="oracle",
+                )
+
+
+def exactly(t: Tensor) -> Tensor:
+    """A contiguous copy with the same numbers, in double precision where they are not integers."""
+    wide = torch.complex128 if t.is_complex() else torch.float64
+    return (t if is_integer(t) else t.to(wide)).contiguous().clone()
+
+
+def is_integer(t: Tensor) -> bool:
+    """Neither floating-point nor complex: compared for equality."""
+    return not (t.is_floating_point() or t.is_complex())
