@@ -1,0 +1,292 @@
+"""What the page shows, worked out of the report before the template sees it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from parity_tests.report import charts, findings
+from parity_tests.report.cells import (
+    REGIMES,
+    STATUSES,
+    Cell,
+    Json,
+    Status,
+    cell_of,
+    dtype_order,
+    integer_keys,
+    slug,
+    tally,
+)
+from parity_tests.report.charts import Axes, Panel, two_digits
+from parity_tests.report.coverage import Coverage, coverage
+from parity_tests.report.findings import Group
+
+
+@dataclass(frozen=True)
+class Column:
+    """A check's columns in the matrix: one per dtype, or a single one without a name."""
+
+    check: str
+    dtypes: tuple[str, ...]
+
+    @property
+    def single(self) -> bool:
+        """Whether the check draws its dtypes itself."""
+        return self.dtypes == ("any",)
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """An operator on a device; None is a combination that makes no sense."""
+
+    op: str
+    device: str
+    first: bool
+    last: bool
+    cells: tuple[tuple[Cell | None, bool], ...]  # with: whether a new check begins here
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator's own section."""
+
+    name: str
+    id: str
+    signature: str
+    paragraphs: tuple[str, ...]
+    checks: tuple[tuple[str, str, tuple[Cell, ...]], ...]  # check, claim, cells
+    tally: tuple[tuple[Status, int], ...]
+    panels: tuple[Panel, ...]
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the template prints."""
+
+    report: Json
+    summary: str
+    tally: tuple[tuple[Status, int], ...]
+    facts: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
+    regimes: Mapping[str, str]
+    columns: tuple[Column, ...]
+    rows: tuple[MatrixRow, ...]
+    failures: tuple[Group, ...]
+    faults: tuple[Group, ...]
+    known: tuple[Group, ...]
+    unsupported: tuple[Group, ...]
+    unrun: tuple[Group, ...]
+    operators: tuple[Operator, ...]
+    lengths: Axes
+    histograms: Axes
+
+    statuses = tuple(STATUSES.values())
+    limit = f"{charts.LIMIT:g}"
+
+    @property
+    def devices_shown(self) -> bool:
+        """Whether rows must say which device they mean."""
+        return len(self.report["devices"]) > 1
+
+    @property
+    def width(self) -> int:
+        """The matrix' columns behind the operators' names."""
+        return self.devices_shown + sum(len(column.dtypes) for column in self.columns)
+
+    @property
+    def sections(self) -> Iterator[tuple[str, str, int]]:
+        """The page's parts that are there: place, title, how many entries."""
+        yield "matrix", "Matrix", 0
+        for id, title, groups in (
+            ("failures", "Failures", self.failures),
+            ("faults", "Torch’s faults", self.faults),
+            ("known", "Known", self.known),
+            ("unsupported", "Unsupported", self.unsupported),
+            ("notrun", "Not run", self.unrun),
+        ):
+            if groups:
+                yield id, title, sum(len(group.members) for group in groups)
+        yield "operators", "Operators", len(self.operators)
+        yield "environment", "Environment", 0
+        yield "method", "Method", 0
+
+    @staticmethod
+    def place(op: str) -> str:
+        """Where an operator's section stands."""
+        return slug("op", op)
+
+    @staticmethod
+    def short(dtype: str) -> str:
+        """A dtype's name for a narrow column: f32, bf16, c64, i8."""
+        return re.sub(r"^(b?)(float|complex|int|uint|bool)", shortened, dtype)
+
+    @cached_property
+    def links(self) -> Mapping[str, str]:
+        """Where more is said of a cell that has no plain pass."""
+        groups = (*self.known, *self.unsupported, *self.unrun)
+        reasons = {cell.id: group.id for group in groups for cell, _ in group.members}
+        own = (group.members for group in (*self.failures, *self.faults))
+        return reasons | {one.cell.id: one.cell.target for members in own for one in members}
+
+
+def shortened(match: re.Match[str]) -> str:
+    """The first letter of each part of a dtype's name."""
+    return match[1] + match[2][0]
+
+
+def page(report: Json) -> Page:
+    """The view of a report."""
+    cells = [cell_of(raw, report["subject"] == "torch") for raw in report["cells"]]
+    axes = charts.length_axes(integer_keys(raw["by_length"]) for raw in report["cells"])
+    columns = tuple(columns_of(report, cells))
+    return Page(
+        report=report,
+        summary=summary(report, cells),
+        tally=tally(cells),
+        facts=tuple(facts(report)),
+        environment=tuple(environment(report)),
+        regimes=regimes(cells),
+        columns=columns,
+        rows=tuple(matrix(report, cells, columns)),
+        failures=findings.failures(report, cells),
+        faults=findings.torch_faults(report, cells),
+        known=tuple(findings.known(cells)),
+        unsupported=tuple(findings.by_reason(cells, "unsupported")),
+        unrun=tuple(findings.by_reason(cells, "not run")),
+        operators=tuple(operators(report, cells, axes)),
+        lengths=axes,
+        histograms=charts.histogram_axes(),
+    )
+
+
+def regimes(cells: Iterable[Cell]) -> Mapping[str, str]:
+    """The regimes any case came from, and what each is."""
+    seen = {regime for cell in cells for regime in cell.regimes}
+    words = REGIMES | dict.fromkeys(sorted(seen - REGIMES.keys()), "")
+    return {name: text for name, text in words.items() if name in seen}
+
+
+def environment(report: Json) -> Iterator[tuple[str, str]]:
+    """Versions, machine and run, in plain words."""
+    yield from report["versions"].items()
+    for name, value in report["environment"].items():
+        words = {True: "yes", False: "no", None: "none"}
+        shown = words[value] if value is None or isinstance(value, bool) else str(value)
+        yield name.replace("_", " "), shown
+    yield "run seed", str(report["seed"])
+    yield "profile", report["profile"]
+    yield "started", report["started"].replace("T", " ").replace("Z", " UTC")
+    yield "took", duration(report["seconds"])
+
+
+def summary(report: Json, cells: Sequence[Cell]) -> str:
+    """Why the verdict is what it is, in a sentence."""
+    counts = Counter(cell.status.word for cell in cells)
+    failing = list(dict.fromkeys(cell.op for cell in cells if cell.status.word == "fail"))
+    if failing:
+        more = f" and {len(failing) - 5} more operators" if len(failing) > 6 else ""
+        named = ", ".join(failing[:5] if more else failing) + more
+        return f"{counts['fail']} of {len(cells)} cells fail, in {named}."
+    if report["verdict"] == "FAIL":
+        return "An operator that was asked for by name is unsupported."
+    if report["verdict"] == "INCOMPLETE":
+        return f"Nothing fails, but {counts['not run']} of {len(cells)} cells have no result."
+    others = [f"{counts[w]} {w}" for w in ("torch fault", "known", "unsupported") if counts[w]]
+    rest = f", {', '.join(others)}" if others else ""
+    return f"Nothing fails: of {len(cells)} cells {counts['pass']} pass{rest}."
+
+
+def facts(report: Json) -> Iterator[tuple[str, str]]:
+    """The run in figures."""
+    yield "subject", report["subject"]
+    yield "torch", report["versions"]["torch"]
+    yield "commit", report["environment"]["commit"] or "outside git"
+    yield "profile, seed", f"{report['profile']}, {report['seed']}"
+    yield "cases run", f"{report['cases']:,}"
+    yield "cells with a result", f"{report['found']:,} of {report['declared']:,}"
+    worst = two_digits(float(report["worst_audit"]))
+    audited = report["audited"]
+    yield "audited by definition", f"{audited:,}, worst {worst}" if audited else "none"
+    yield "took", duration(report["seconds"])
+
+
+def duration(seconds: float) -> str:
+    """Seconds up to two minutes, then minutes."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def columns_of(report: Json, cells: Iterable[Cell]) -> Iterator[Column]:
+    """The checks that were run, in their order, with the dtypes any operator has there."""
+    dtypes: defaultdict[str, set[str]] = defaultdict(set)
+    for cell in cells:
+        dtypes[cell.check].add(cell.dtype)
+    for check in (*report["checks"], *sorted(dtypes.keys() - report["checks"].keys())):
+        if check in dtypes:
+            yield Column(check, tuple(sorted(dtypes[check], key=dtype_order)))
+
+
+def matrix(report: Json, cells: Iterable[Cell], columns: Iterable[Column]) -> Iterator[MatrixRow]:
+    """A row for each operator and device."""
+    at = {(c.op, c.check, c.dtype, c.device): c for c in cells}
+    for op in report["operators"]:
+        for device in report["devices"]:
+            row = tuple(
+                (at.get((op, column.check, dtype, device)), dtype == column.dtypes[0])
+                for column in columns
+                for dtype in column.dtypes
+            )
+            devices = report["devices"]
+            yield MatrixRow(op, device, device == devices[0], device == devices[-1], row)
+
+
+def operators(report: Json, cells: Iterable[Cell], axes: Axes) -> Iterator[Operator]:
+    """Every operator's section, in the order of their declaration."""
+    of: defaultdict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        of[cell.op].append(cell)
+    for name, about in report["operators"].items():
+        own = of[name]
+        yield Operator(
+            name=name,
+            id=Page.place(name),
+            signature=about["signature"],
+            paragraphs=tuple(p for p in (about.get("doc") or "").strip().split("\n\n") if p),
+            checks=tuple(checks(report["checks"], own)),
+            tally=tally(own),
+            panels=tuple(panels(own, axes)),
+            coverage=coverage(
+                about["levels"], about["feasible"], (p for c in own for p in c.raw["pairs"])
+            ),
+        )
+
+
+def checks(
+    claims: Mapping[str, str], cells: Iterable[Cell]
+) -> Iterator[tuple[str, str, tuple[Cell, ...]]]:
+    """An operator's cells by check."""
+    of: defaultdict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        of[cell.check].append(cell)
+    for check, members in of.items():
+        ordered = sorted(members, key=lambda c: (c.device, dtype_order(c.dtype)))
+        yield check, claims.get(check, ""), tuple(ordered)
+
+
+def panels(cells: Iterable[Cell], axes: Axes) -> Iterator[Panel]:
+    """An operator's errors in each dtype, over all checks and devices."""
+    worst: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    for cell in cells:
+        table = worst[cell.dtype]
+        for length, ratio in integer_keys(cell.raw["by_length"]).items():
+            table[length] = max(table.get(length, 0.0), ratio)
+        counts[cell.dtype].update({int(k): n for k, n in cell.raw["histogram"].items()})
+    for dtype in sorted(counts, key=dtype_order):
+        if worst[dtype] and counts[dtype]:
+            name = "any dtype" if dtype == "any" else dtype
+            yield charts.panel(name, worst[dtype], counts[dtype], axes)

@@ -1,0 +1,304 @@
+"""The page of a report, from made-up runs: nothing here needs torch to compute anything."""
+
+import html
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from parity_tests.report.charts import two_digits
+from parity_tests.report.coverage import coverage
+from parity_tests.report.render import render, write
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "path", "circle", "rect", "use"}
+DTYPES = ("float64", "float32", "bfloat16", "float16", "complex128", "complex64")
+LEVELS: dict[str, list[Any]] = {"stride": [1, 2, 3], "kernel": [1, 2], "bias": [False, True]}
+COMMAND = """python -m parity_tests replay '{"op":"conv1d","note":"<&>"}'"""
+SCRIPT = "import torch\nprint(\"1 < 2 & 'three'\")\n</script><b>\n"
+
+
+def cell(op="conv1d", check="forward", dtype="float32", device="cpu", status="pass", **changes):
+    return {
+        "op": op,
+        "check": check,
+        "dtype": dtype,
+        "device": device,
+        "status": status,
+        "reason": "",
+        "cases": 12,
+        "comparisons": 24,
+        "regimes": {"ordinary": 6, "exact": 6},
+        "worst": 0.2249,
+        "worst_torch": 0.5,
+        "bounded": 9,
+        "histogram": {"-100": 4, "-3": 5},
+        "by_length": {"1": 0.0, "8": 0.2, "64": 0.2249},
+        "pairs": [["stride", 1, "kernel", 2, 5], ["stride", 1, "bias", True, 3]],
+        "known": {},
+        "audited": 2,
+        "worst_audit": 0.0,
+        "arbitrated": 0,
+        "seconds": 0.512,
+        "reproduction": None,
+        "torch_faults": [],
+        "torch_fault_count": 0,
+        **changes,
+    }
+
+
+def reproduction(**changes):
+    return {
+        "message": "output[0] is 1.5, should be 1.0: off by 1.8e+308 times the error bound 0",
+        "regime": "exact",
+        "call": "input=[2, 1] ones, weight=<odd>",
+        "details": {
+            "kind": "value",
+            "result": "output",
+            "index": {"is": "tuple", "of": [0, 1]},
+            "got": 1.5,
+            "expected": {"is": "float", "of": "-inf"},
+            "definition": None,
+            "bound": 0.25,
+            "over": 40.4,
+            "wrong": "1 of 2",
+        },
+        "case": {},
+        "command": COMMAND,
+        "script": SCRIPT,
+        **changes,
+    }
+
+
+def report(cells, **changes):
+    statuses = Counter(c["status"] for c in cells)
+    verdict = "FAIL" if statuses["fail"] else "INCOMPLETE" if statuses["not run"] else "PASS"
+    operator = {
+        "signature": "(input, weight)",
+        "module": False,
+        "dtypes": list(DTYPES),
+        "levels": LEVELS,
+        "feasible": [["stride", s, "kernel", k] for s in (1, 2) for k in (1, 2)],
+    }
+    return {
+        "schema": 1,
+        "verdict": verdict,
+        "headline": "PASS (cpu)" if verdict == "PASS" else verdict,
+        "subject": "reimpl",
+        "profile": "quick",
+        "seed": 7,
+        "started": "2026-01-02T03:04:05Z",
+        "seconds": 61.0,
+        "devices": sorted({c["device"] for c in cells}),
+        "absent": ["cuda"],
+        "versions": {"python": "3.11", "torch": "2.13.0"},
+        "environment": {"commit": "0123abcd", "mkl": True, "gpu": None, "cores": 2},
+        "declared": len(cells),
+        "found": len(cells),
+        "statuses": dict(statuses),
+        "cases": sum(c["cases"] for c in cells),
+        "audited": 2,
+        "worst_audit": "inf",
+        "checks": {"forward": "Values within the bound.", "errors": "Calls rejected alike."},
+        "operators": dict.fromkeys(dict.fromkeys(c["op"] for c in cells), operator),
+        "cells": cells,
+        **changes,
+    }
+
+
+EVERY_STATE = [
+    cell(dtype="float64"),
+    cell(status="fail", reason="off", reproduction=reproduction()),
+    cell(dtype="float16", status="fail", reason="the process died in this cell"),
+    cell(dtype="bfloat16", status="torch fault", torch_faults=[reproduction()] * 2),
+    cell("Linear", status="known", known={"torch <rounds> twice": 3}),
+    cell("Linear", dtype="float64", status="unsupported", reason="no such operator"),
+    cell("Linear", "errors", None, status="not run", reason="the suite raised\nlines\nKeyError: 1"),
+]
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render(report(EVERY_STATE))
+
+
+class Balance(HTMLParser):
+    """Tags closed in the order they were opened, ids unique, fragments leading somewhere."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.fragments, self.fetched, self.headings = [], [], set(), [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.note(tag, dict(attrs))
+
+    def handle_startendtag(self, tag, attrs):
+        self.note(tag, dict(attrs))
+
+    def note(self, tag, attrs):
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        target = attrs.get("href") or ""
+        self.fragments |= {target[1:]} if target.startswith("#") else set()
+        self.fetched += [attrs["src"]] if "src" in attrs else []
+        self.fetched += [target] if target and not target.startswith("#") else []
+        self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open, f"</{tag}> without a beginning"
+            assert self.open.pop() == tag, f"</{tag}> at {self.getpos()}"
+
+
+def without_script(text):
+    return re.sub(r"<script>.*?</script>|<style>.*?</style>", "", text, flags=re.S)
+
+
+def test_verdict_matrix_and_operators_are_there_without_script(page):
+    text = without_script(page)
+    assert re.search(r'class="word">FAIL<', text)
+    assert "2 of 7 cells fail, in conv1d." in text
+    assert "cuda: not run, no device here" in text
+    assert "worst ∞" in text
+    assert "make report SEED=7" in text
+    for op in ("conv1d", "Linear"):
+        assert f'id="op-{op}"' in text
+
+
+def test_every_failure_can_be_copied_and_is_escaped(page):
+    text = without_script(page)
+    assert "</script><b>" not in text
+    for place, said in (("command", COMMAND), ("script", SCRIPT)):
+        shown = re.findall(rf'<pre id="f[^"]*-{place}"[^>]*data-copy>(.*?)</pre>', text, flags=re.S)
+        assert [html.unescape(s) for s in shown].count(said) == 2  # a failure and a torch fault
+    assert "output[0, 1] is 1.5, should be -inf: off by 40 times its bound" in text
+    assert "weight=&lt;odd&gt;" in text
+
+
+def test_failure_without_a_case_tells_how_to_run_the_cell_again(page):
+    assert "--parity-op=conv1d --parity-check=forward --parity-dtype=float16" in page
+
+
+def test_each_glyph_leads_to_its_detail(page):
+    links = dict(re.findall(r'href="#([^"]+)" title="([^"]+)"', page))
+    assert links["fail-conv1d-forward-float32-cpu"].startswith("conv1d forward float32 cpu: fail")
+    assert links["conv1d-forward-float64-cpu"].endswith("pass, 12 cases, worst 0.22")
+    assert len(links) == len(EVERY_STATE)
+
+
+def test_what_was_not_run_never_looks_like_a_pass():
+    text = without_script(render(report([cell(status="not run", reason="interrupted")])))
+    tagged = re.findall(r'class="([^"]*)"', text.partition('<table class="matrix">')[2])
+    assert "notrun" in tagged
+    assert "pass" not in {name for names in tagged for name in names.split()}
+    assert 'class="verdict incomplete"' in text
+
+
+def test_sections_without_data_are_absent(page):
+    ids = {"failures", "faults", "known", "unsupported", "notrun"}
+    passing = render(report([cell()]))
+    assert all(f'<section id="{i}"' in page for i in ids)
+    assert not any(f'<section id="{i}"' in passing for i in ids)
+
+
+@pytest.mark.parametrize("cells", [EVERY_STATE, [cell()], [cell(), cell(device="cuda")], []])
+def test_tags_nest_ids_are_unique_and_links_lead_somewhere(cells):
+    found = Balance(render(report(cells)))
+    assert not found.open
+    assert len(found.ids) == len(set(found.ids))
+    assert found.fragments <= set(found.ids)
+    assert not found.fetched
+    steps = zip(found.headings, found.headings[1:], strict=False)
+    assert found.headings[0] == 1
+    assert all(after <= before + 1 for before, after in steps)
+
+
+def test_nothing_is_fetched(page):
+    assert "default-src 'none'" in page
+    assert not re.search(r"url\((?!#)|@import|https?://", page)
+
+
+def test_docstring_is_shown_where_there_is_one():
+    about = report([cell()])
+    about["operators"]["conv1d"] = {**about["operators"]["conv1d"], "doc": "Sums.\n\n    a < b"}
+    assert "<p>Sums.</p><p>    a &lt; b</p>" in render(about)
+
+
+def test_torch_as_the_subject_is_measured_by_its_own_error():
+    assert "pass, 12 cases, worst 0.5" in render(report([cell()], subject="torch"))
+
+
+def test_asked_for_but_unsupported_is_said():
+    cells = [cell(status="unsupported", reason="no such operator")]
+    text = render(report(cells, verdict="FAIL", headline="FAIL"))
+    assert "asked for by name is unsupported" in text
+
+
+def test_report_and_page_are_written(tmp_path):
+    made = report(EVERY_STATE)
+    path = write(made, tmp_path / "reports")
+    assert path.read_text(encoding="utf-8") == render(made)
+    assert json.loads((tmp_path / "reports" / "report.json").read_text(encoding="utf-8")) == made
+
+
+def test_full_suite_stays_small():
+    levels = {name: [1, 2, 3] for name in ("stride", "kernel", "padding", "dilation", "groups")}
+    pairs = [
+        [a, x, b, y, 17] for a in levels for b in levels if a < b for x in (1, 2) for y in (1, 3)
+    ]
+    lengths = {str(1 << k): 0.123 * k for k in range(12)}
+    spread = {str(-k): 10 * k for k in range(12)}
+    once = ("errors", "purity", "contract", "meta", "transforms", "independence")
+    places: list[Any] = [(c, d) for c in ("forward", "gradients", "second") for d in DTYPES[:5]]
+    places += [(check, None) for check in once]
+    cells = [
+        cell(f"some_operator{i}d", *place, pairs=pairs, by_length=lengths, histogram=spread)
+        for i in range(143)
+        for place in places
+    ]
+    for failing in cells[:: len(cells) // 60]:
+        failing |= {"status": "fail", "reproduction": reproduction(script=SCRIPT * 20)}
+    made = report(cells)
+    for about in made["operators"].values():
+        about["levels"] = levels
+    assert len(cells) > 3000
+    assert len(render(made).encode()) < 3_000_000
+
+
+def test_coverage_tells_tried_untried_and_impossible_apart():
+    found = coverage(LEVELS, [["stride", 1, "kernel", 1], ["stride", 2, "kernel", 1]], [
+        ["kernel", 1, "stride", 1, 5],
+        ["stride", 1, "kernel", 1, 2],
+    ])  # fmt: skip
+    assert found is not None
+    (_, rows), _ = found.groups
+    assert [(p.text, bool(p.css)) for p in rows[0].places] == [
+        ("7", True),
+        ("0", True),
+        ("–", False),
+    ]
+    assert (found.tried, found.feasible) == (1, 2)
+    assert coverage({"stride": [1, 2]}, [], []) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.2249, "0.22"),
+        (3e-5, "3e-5"),
+        (1.25e-12, "1.2e-12"),
+        (134.0, "130"),
+        (2e10, "2e10"),
+        (float("inf"), "∞"),
+        (1.7976931348623157e308, "∞"),
+        (float("nan"), "NaN"),
+    ],
+)
+def test_numbers_have_two_digits(value, text):
+    assert two_digits(value) == text
