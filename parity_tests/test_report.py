@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +16,21 @@ from parity_tests.report.render import render, write
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "circle", "rect", "use"}
 DTYPES = ("float64", "float32", "bfloat16", "float16", "complex128", "complex64")
+Json = dict[str, Any]
+Attributes = list[tuple[str, str | None]]
 LEVELS: dict[str, list[Any]] = {"stride": [1, 2, 3], "kernel": [1, 2], "bias": [False, True]}
 COMMAND = """python -m parity_tests replay '{"op":"conv1d","note":"<&>"}'"""
 SCRIPT = "import torch\nprint(\"1 < 2 & 'three'\")\n</script><b>\n"
 
 
-def cell(op="conv1d", check="forward", dtype="float32", device="cpu", status="pass", **changes):
+def cell(
+    op: str = "conv1d",
+    check: str = "forward",
+    dtype: str | None = "float32",
+    device: str = "cpu",
+    status: str = "pass",
+    **changes: Any,
+) -> Json:
     return {
         "op": op,
         "check": check,
@@ -49,7 +59,7 @@ def cell(op="conv1d", check="forward", dtype="float32", device="cpu", status="pa
     }
 
 
-def reproduction(**changes):
+def reproduction(**changes: Any) -> Json:
     return {
         "message": "output[0] is 1.5, should be 1.0: off by 1.8e+308 times the error bound 0",
         "regime": "exact",
@@ -72,7 +82,7 @@ def reproduction(**changes):
     }
 
 
-def report(cells, **changes):
+def report(cells: list[Json], **changes: Any) -> Json:
     statuses = Counter(c["status"] for c in cells)
     verdict = "FAIL" if statuses["fail"] else "INCOMPLETE" if statuses["not run"] else "PASS"
     operator = {
@@ -120,46 +130,50 @@ EVERY_STATE = [
 
 
 @pytest.fixture(scope="module")
-def page():
+def page() -> str:
     return render(report(EVERY_STATE))
 
 
 class Balance(HTMLParser):
     """Tags closed in the order they were opened, ids unique, fragments leading somewhere."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.open, self.ids, self.fragments, self.fetched, self.headings = [], [], set(), [], []
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.fragments: set[str] = set()
+        self.fetched: list[str] = []
+        self.headings: list[int] = []
         self.feed(text)
         self.close()
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: Attributes) -> None:
         if tag not in VOID:
             self.open.append(tag)
-        self.note(tag, dict(attrs))
+        self.note(tag, {name: value or "" for name, value in attrs})
 
-    def handle_startendtag(self, tag, attrs):
-        self.note(tag, dict(attrs))
+    def handle_startendtag(self, tag: str, attrs: Attributes) -> None:
+        self.note(tag, {name: value or "" for name, value in attrs})
 
-    def note(self, tag, attrs):
+    def note(self, tag: str, attrs: dict[str, str]) -> None:
         self.ids += [attrs["id"]] if "id" in attrs else []
-        target = attrs.get("href") or ""
+        target = attrs.get("href", "")
         self.fragments |= {target[1:]} if target.startswith("#") else set()
         self.fetched += [attrs["src"]] if "src" in attrs else []
         self.fetched += [target] if target and not target.startswith("#") else []
         self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         if tag not in VOID:
             assert self.open, f"</{tag}> without a beginning"
             assert self.open.pop() == tag, f"</{tag}> at {self.getpos()}"
 
 
-def without_script(text):
+def without_script(text: str) -> str:
     return re.sub(r"<script>.*?</script>|<style>.*?</style>", "", text, flags=re.S)
 
 
-def test_verdict_matrix_and_operators_are_there_without_script(page):
+def test_verdict_matrix_and_operators_are_there_without_script(page: str) -> None:
     text = without_script(page)
     assert re.search(r'class="word">FAIL<', text)
     assert "2 of 7 cells fail, in conv1d." in text
@@ -170,7 +184,7 @@ def test_verdict_matrix_and_operators_are_there_without_script(page):
         assert f'id="op-{op}"' in text
 
 
-def test_every_failure_can_be_copied_and_is_escaped(page):
+def test_every_failure_can_be_copied_and_is_escaped(page: str) -> None:
     text = without_script(page)
     assert "</script><b>" not in text
     for place, said in (("command", COMMAND), ("script", SCRIPT)):
@@ -180,18 +194,18 @@ def test_every_failure_can_be_copied_and_is_escaped(page):
     assert "weight=&lt;odd&gt;" in text
 
 
-def test_failure_without_a_case_tells_how_to_run_the_cell_again(page):
+def test_failure_without_a_case_tells_how_to_run_the_cell_again(page: str) -> None:
     assert "--parity-op=conv1d --parity-check=forward --parity-dtype=float16" in page
 
 
-def test_each_glyph_leads_to_its_detail(page):
+def test_each_glyph_leads_to_its_detail(page: str) -> None:
     links = dict(re.findall(r'href="#([^"]+)" title="([^"]+)"', page))
     assert links["fail-conv1d-forward-float32-cpu"].startswith("conv1d forward float32 cpu: fail")
     assert links["conv1d-forward-float64-cpu"].endswith("pass, 12 cases, worst 0.22")
     assert len(links) == len(EVERY_STATE)
 
 
-def test_what_was_not_run_never_looks_like_a_pass():
+def test_what_was_not_run_never_looks_like_a_pass() -> None:
     text = without_script(render(report([cell(status="not run", reason="interrupted")])))
     tagged = re.findall(r'class="([^"]*)"', text.partition('<table class="matrix">')[2])
     assert "notrun" in tagged
@@ -199,7 +213,7 @@ def test_what_was_not_run_never_looks_like_a_pass():
     assert 'class="verdict incomplete"' in text
 
 
-def test_sections_without_data_are_absent(page):
+def test_sections_without_data_are_absent(page: str) -> None:
     ids = {"failures", "faults", "known", "unsupported", "notrun"}
     passing = render(report([cell()]))
     assert all(f'<section id="{i}"' in page for i in ids)
@@ -207,7 +221,7 @@ def test_sections_without_data_are_absent(page):
 
 
 @pytest.mark.parametrize("cells", [EVERY_STATE, [cell()], [cell(), cell(device="cuda")], []])
-def test_tags_nest_ids_are_unique_and_links_lead_somewhere(cells):
+def test_tags_nest_ids_are_unique_and_links_lead_somewhere(cells: list[Json]) -> None:
     found = Balance(render(report(cells)))
     assert not found.open
     assert len(found.ids) == len(set(found.ids))
@@ -218,35 +232,35 @@ def test_tags_nest_ids_are_unique_and_links_lead_somewhere(cells):
     assert all(after <= before + 1 for before, after in steps)
 
 
-def test_nothing_is_fetched(page):
+def test_nothing_is_fetched(page: str) -> None:
     assert "default-src 'none'" in page
     assert not re.search(r"url\((?!#)|@import|https?://", page)
 
 
-def test_docstring_is_shown_where_there_is_one():
+def test_docstring_is_shown_where_there_is_one() -> None:
     about = report([cell()])
     about["operators"]["conv1d"] = {**about["operators"]["conv1d"], "doc": "Sums.\n\n    a < b"}
     assert "<p>Sums.</p><p>    a &lt; b</p>" in render(about)
 
 
-def test_torch_as_the_subject_is_measured_by_its_own_error():
+def test_torch_as_the_subject_is_measured_by_its_own_error() -> None:
     assert "pass, 12 cases, worst 0.5" in render(report([cell()], subject="torch"))
 
 
-def test_asked_for_but_unsupported_is_said():
+def test_asked_for_but_unsupported_is_said() -> None:
     cells = [cell(status="unsupported", reason="no such operator")]
     text = render(report(cells, verdict="FAIL", headline="FAIL"))
     assert "asked for by name is unsupported" in text
 
 
-def test_report_and_page_are_written(tmp_path):
+def test_report_and_page_are_written(tmp_path: Path) -> None:
     made = report(EVERY_STATE)
     path = write(made, tmp_path / "reports")
     assert path.read_text(encoding="utf-8") == render(made)
     assert json.loads((tmp_path / "reports" / "report.json").read_text(encoding="utf-8")) == made
 
 
-def test_full_suite_stays_small():
+def test_full_suite_stays_small() -> None:
     levels = {name: [1, 2, 3] for name in ("stride", "kernel", "padding", "dilation", "groups")}
     pairs = [
         [a, x, b, y, 17] for a in levels for b in levels if a < b for x in (1, 2) for y in (1, 3)
@@ -270,7 +284,7 @@ def test_full_suite_stays_small():
     assert len(render(made).encode()) < 3_000_000
 
 
-def test_coverage_tells_tried_untried_and_impossible_apart():
+def test_coverage_tells_tried_untried_and_impossible_apart() -> None:
     found = coverage(LEVELS, [["stride", 1, "kernel", 1], ["stride", 2, "kernel", 1]], [
         ["kernel", 1, "stride", 1, 5],
         ["stride", 1, "kernel", 1, 2],
@@ -300,5 +314,5 @@ def test_coverage_tells_tried_untried_and_impossible_apart():
         (float("nan"), "NaN"),
     ],
 )
-def test_numbers_have_two_digits(value, text):
+def test_numbers_have_two_digits(value: float, text: str) -> None:
     assert two_digits(value) == text
