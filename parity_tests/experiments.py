@@ -1,11 +1,12 @@
-"""What a check computes, written once and run for the subject, for torch, for the oracle and
-under the error analysis: each experiment names its results.
+"""What a check computes, with a name for every result.
+
+Written once, and run for the subject, for torch, for the oracle and under the error analysis.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,10 @@ from parity_tests.op import Call, Op, Tensors
 Cotangent = Callable[[str, Tensor], Tensor]
 
 
-class Experiment(Protocol):
-    """Runs ``target`` on ``tensors`` and returns results by name."""
+Target = Callable[..., Any]
 
-    def __call__(
-        self, op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
-    ) -> Tensors: ...
+# Runs the target on the tensors and returns results by name.
+Experiment = Callable[[Op, Target, Call, Tensors, Cotangent], Tensors]
 
 
 def outputs_of(result: Any) -> Tensors:
@@ -32,24 +31,20 @@ def outputs_of(result: Any) -> Tensors:
     return {f"output {i}": output for i, output in enumerate(result)}
 
 
-def forward(
-    op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
-) -> Tensors:
+def forward(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) -> Tensors:
     """The outputs."""
     return outputs_of(op.run(target, call, tensors))
 
 
 def gradients(
-    op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
+    op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
 ) -> Tensors:
     """The gradients of the wanted inputs for a random cotangent, all else frozen."""
     results = differentiated(op, target, call, tensors, cotangent, create_graph=False)
     return {f"gradient of {name}": g for name, g in results[0].items()}
 
 
-def second(
-    op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
-) -> Tensors:
+def second(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent) -> Tensors:
     """The gradients of the gradients, with respect to the wanted inputs and the cotangents."""
     first, cotangents = differentiated(op, target, call, tensors, cotangent, create_graph=True)
     over = [cotangent(f"of gradient of {name}", g) for name, g in first.items()]
@@ -58,14 +53,12 @@ def second(
     grads = torch.autograd.grad(
         list(first.values()), list(inputs.values()), over, materialize_grads=True
     )
-    return {
-        f"second gradient of {name}": g.detach() for name, g in zip(inputs, grads, strict=True)
-    }
+    return {f"second gradient of {name}": g.detach() for name, g in zip(inputs, grads, strict=True)}
 
 
 def differentiated(
     op: Op,
-    target: Callable[..., Any],
+    target: Target,
     call: Call,
     tensors: Tensors,
     cotangent: Cotangent,
@@ -94,9 +87,7 @@ def differentiated(
     return dict(zip(call.wanted, grads, strict=True)), cotangents
 
 
-def buffers(
-    op: Op, target: Callable[..., Any], call: Call, tensors: Tensors, cotangent: Cotangent
-) -> Tensors:
+def buffers(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) -> Tensors:
     """Outputs and buffers after each of several steps on one state."""
     results: Tensors = {}
     function, arguments = op.instance(target, call, tensors)

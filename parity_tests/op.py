@@ -163,7 +163,7 @@ def signature_of(text: str) -> inspect.Signature:
     return inspect.signature(scope["declared"])
 
 
-# --- Calls as JSON, so that a replay depends on neither Hypothesis's version nor its database. -----
+# --- Calls as JSON, so that a replay depends on neither Hypothesis's version nor its database ---
 
 
 def to_json(value: Any) -> Any:

@@ -18,7 +18,7 @@ from torch import Tensor
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
-# --- Fills: what the numbers are, simplest first, so that a failure shrinks to the readable. -------
+# --- Fills: what the numbers are, simplest first, so that a failure shrinks to the readable ---
 
 
 def zeros(_: np.random.Generator, shape: tuple[int, ...], __: torch.dtype) -> Array:
@@ -124,7 +124,7 @@ FILLS: dict[str, Fill] = {
 }
 
 
-# --- Layouts: where the numbers lie. Each takes a contiguous tensor. -------------------------------
+# --- Layouts: where the numbers lie; each takes a contiguous tensor ---
 
 
 def contiguous(t: Tensor) -> Tensor:
@@ -192,7 +192,8 @@ class Recipe:
     seed: int = 0
     batched: bool = False  # axis 0 is the batch, which samples of one call vary
     dtype: str | None = None  # when it is not the dtype under test, e.g. a counter's int64
-    values: tuple[float, ...] | None = None  # literal numbers, once a failure has been simplified
+    values: tuple[float, ...] | None = None  # literal numbers instead of a fill
+    written: bool = False  # updated in place by the operator: no two elements may share memory
 
     def array(self, dtype: torch.dtype) -> Array:
         """The numbers, before rounding to ``dtype``."""
@@ -210,7 +211,8 @@ class Recipe:
             # The imaginary part is a stream of its own, not a copy of the real one.
             other = replace(self, seed=self.seed + 1) if self.values is None else self
             numbers = torch.complex(numbers, torch.from_numpy(other.array(dtype)))
-        return LAYOUTS[self.layout](numbers.to(dtype=dtype, device=device))
+        layout = contiguous if self.written and self.layout == "expanded" else LAYOUTS[self.layout]
+        return layout(numbers.to(dtype=dtype, device=device))
 
     def __str__(self) -> str:
         parts = [str(list(self.shape)), self.fill if self.values is None else str(self.values)]

@@ -51,7 +51,7 @@ def trial_of(case: Mapping[str, Any], expectations: tuple[Expectation, ...] = ()
         device=case["device"],
         regime=case.get("regime", "ordinary"),
         expectations=expectations,
-        deep=case["check"] == "transforms" and case.get("regime") == "compiled",
+        thorough=True,
     )
 
 
@@ -108,8 +108,8 @@ def runner(trial: Trial) -> list[str]:
         lines += [f"    module = target({built})"]
         for key in call.state:
             lines += [
-                f"    held = module._parameters if {key!r} in module._parameters else module._buffers",
-                f"    held[{key!r}] = t[{key!r}]",
+                f"    slots = (module._parameters, module._buffers)[{key!r} in module._buffers]",
+                f"    slots[{key!r}] = t[{key!r}]",
             ]
         lines += [f"    output = module.train({call.training})({passed})"]
     else:

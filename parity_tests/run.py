@@ -148,4 +148,3 @@ def devices_of(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if device in absent:
             raise BadOption(f"device {device!r} was asked for, but torch sees none here")
     return devices, absent
-

@@ -226,7 +226,8 @@ class Tracked(Tensor):
     """A float64 or complex128 tensor with its error; a `_Trace` does all arithmetic on it.
 
     `error` is None while nothing was rounded, `fraction` the number of fractional bits while every
-    step was proven exact, `owed` a rounding to storage that is due at the next use.
+    step was proven exact, `owed` a rounding to storage that is due at the next use, `writes` how
+    often it was written to (torch counts no versions below autograd).
     """
 
     value: Tensor
@@ -234,10 +235,11 @@ class Tracked(Tensor):
     fraction: int | None
     terms: int
     owed: bool
+    writes: int
     view_of: tuple["Tracked", Callable[[Tensor], Tensor]] | None
 
     @staticmethod
-    def __new__(  # noqa: D102
+    def __new__(
         cls,
         value: Tensor,
         error: Tensor | None = None,
@@ -256,7 +258,7 @@ class Tracked(Tensor):
             requires_grad=requires_grad,
         )
         self.value, self.error, self.fraction, self.terms = value, error, fraction, terms
-        self.owed, self.view_of = owed and error is not None, None
+        self.owed, self.writes, self.view_of = owed and error is not None, 0, None
         return self
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
@@ -529,11 +531,13 @@ class _Trace(TorchDispatchMode):
         if target.error is not None or new.error is not None:
             target.laid_out_error().copy_(_errors([new])[0])
         target.fraction, target.terms, target.owed = new.fraction, new.terms, new.owed
+        target.writes += 1
         base = target
         while base.view_of is not None:
             base = base.view_of[0]
             base.fraction = _if_known(max, (base.fraction, new.fraction))
             base.terms, base.owed = max(base.terms, new.terms), base.owed or new.owed
+            base.writes += 1
         return target
 
     def decomposed(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -542,14 +546,19 @@ class _Trace(TorchDispatchMode):
         return self.within(table.get(func, func.decompose), args, kwargs)
 
     def within(self, parts: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Run the parts of an operator, and round their results to storage as the operator's."""
+        """Run the parts of an operator, and round their results to storage as the operator's.
+
+        Results are also what they wrote into the arguments, such as running statistics.
+        """
+        before = [(x, x.writes) for x in _flat(args) if isinstance(x, Tracked)]
         self.depth += 1
         try:
             with self:
                 outs = parts(*args, **kwargs)
         finally:
             self.depth -= 1
-        for x in _listed(outs):
+        written = [x for x, writes in before if x.writes != writes]
+        for x in (*_listed(outs), *written):
             if isinstance(x, Tracked) and x.error is not None:
                 x.owed |= self.owes
         return outs

@@ -6,17 +6,17 @@ seeded samples. A cell is one operator × check × dtype × device.
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.errors import Flaky
+from hypothesis.strategies import SearchStrategy
 
 from parity_tests.checks import Check
 from parity_tests.expectations import Expectation
@@ -24,9 +24,11 @@ from parity_tests.ledger import Ledger
 from parity_tests.op import Call, Op
 from parity_tests.profiles import Profile
 from parity_tests.recipe import FILLS, Recipe
-from parity_tests.strategies import Levels, calls, covering_set, met_pairs, sample, stream
+from parity_tests.strategies import Levels, Pair, calls, covering_set, met_pairs, sample, stream
 from parity_tests.subjects import Subject
 from parity_tests.verdict import Departure, InvalidCall, Trial, Unsupported
+
+Drawn = tuple[Call, list[dict[str, Any]]]  # a call, and the choices that led to it
 
 # Where the dtype is not the point it alternates between these.
 DRAWN_DTYPES = (torch.float32, torch.float64)
@@ -97,17 +99,27 @@ class Search:
     stopped: Exception | None = None  # why it is of no use to go on
 
     def run(self) -> Failure | None:
-        """Pinned calls first, then rounds in every regime, until something departs."""
+        """Pinned calls first, then rounds in every regime, until something departs.
+
+        A search shrinks its failure, so one that it finds is better than a pinned one.
+        """
+        pinned = self.pinned_failure()
+        for number, (regime, forced) in enumerate(self.rounds()):
+            failure = None if self.stopped else self.hunt(regime, number, forced)
+            if failure or self.stopped:
+                return failure or pinned
+        return pinned
+
+    def pinned_failure(self) -> Failure | None:
+        """The first of the operator's pinned calls that departs."""
         dtype = self.cell.dtype or DRAWN_DTYPES[0]
         for call in self.cell.op.pinned if not self.cell.check.steps else ():
             try:
                 run_check(self.cell.check, self.trial(call, "pinned", dtype))
             except Departure as departure:
                 return Failure(departure.trial, departure)
-        for number, (regime, forced) in enumerate(self.rounds()):
-            failure = self.hunt(regime, number, forced)
-            if failure or self.stopped:
-                return failure
+            except (Unsupported, InvalidCall) as error:
+                self.stopped = error
         return None
 
     def rounds(self) -> Iterator[tuple[str, Levels]]:
@@ -132,7 +144,7 @@ class Search:
         dtype = cell.dtype or DRAWN_DTYPES[number % len(DRAWN_DTYPES)]
         found: list[Failure] = []
 
-        def holds(drawn: tuple[Call, list[dict[str, Any]]]) -> None:
+        def holds(drawn: Drawn) -> None:
             if self.stopped:
                 return
             call, features = drawn
@@ -143,23 +155,27 @@ class Search:
                 raise
             except (Unsupported, InvalidCall) as error:
                 self.stopped = error
-            if not found:
-                self.ledger.meet(met_pairs(cell.op, features))
+            self.ledger.meet(met_pairs(cell.op, features))
 
-        examples = max(2, plan.profile.examples // cell.check.share)
-        search = given(calls(cell.op, regime, forced, with_steps=cell.check.steps))(holds)
-        search = settings(QUIET, max_examples=examples)(search)
-        search = seed(stream(cell.op.name, cell.check.name, regime, number, plan.seed))(search)
         try:
-            search()
+            draw_each(
+                calls(cell.op, regime, forced, with_steps=cell.check.steps),
+                holds,
+                max(2, plan.profile.examples // cell.check.share),
+                (cell.op.name, cell.check.name, regime, number, plan.seed),
+            )
         except Departure:
             return self.confirmed(found[-1])
         except Flaky:
-            if not found:
-                raise
-            found[0].departure.message += " (but not on every call: the subject keeps state)"
-            return found[0]
+            return self.not_reproducible(found)
         return None
+
+    def not_reproducible(self, found: list[Failure]) -> Failure:
+        """The same call, right once and wrong once."""
+        if not found:
+            raise AssertionError("the suite draws other data when it repeats a case")
+        found[0].departure.message += " (but not on every call: the subject keeps state)"
+        return found[0]
 
     def confirmed(self, failure: Failure) -> Failure | None:
         """The minimal failure, simplified, after arbitration at any price."""
@@ -170,6 +186,19 @@ class Search:
             )
             return None
         return simplified(self.cell.check, again)
+
+    def pairs_drawn(self) -> set[Pair]:
+        """The pairs of levels that this search's calls contain, found by drawing alone."""
+        met: set[Pair] = set()
+        op, profile = self.cell.op, self.plan.profile
+        for number, (regime, forced) in enumerate(self.rounds()):
+            draw_each(
+                calls(op, regime, forced),
+                lambda drawn: met.update(met_pairs(op, drawn[1])),
+                profile.examples,
+                (op.name, self.cell.check.name, regime, number, self.plan.seed),
+            )
+        return met
 
     def check_samples(self, call: Call, regime: str, dtype: torch.dtype) -> None:
         """One drawn configuration on several samples."""
@@ -197,10 +226,29 @@ class Search:
         )
 
 
+def rounds_of_calls(op: Op, regime: str, *, examples: int, seed: int) -> list[Call]:
+    """Some of an operator's calls, drawn but not run."""
+    drawn: list[Call] = []
+    draw_each(
+        calls(op, regime, {}), lambda d: drawn.append(d[0]), examples, (op.name, regime, seed)
+    )
+    return drawn
+
+
+def draw_each(
+    strategy: SearchStrategy[Drawn], use: Callable[[Drawn], None], examples: int, name: object
+) -> None:
+    """Hypothesis's search with the suite's settings, seeded by a name."""
+    search = settings(QUIET, max_examples=examples)(given(strategy)(use))
+    seed(stream(name))(search)()
+
+
 def run_check(check: Check, trial: Trial) -> None:
     """The check; a departure remembers the trial it was found in."""
     try:
-        check.run(trial)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's and the subject's are not under test
+            check.run(trial)
     except Departure as departure:
         departure.trial = trial
         raise
@@ -210,15 +258,18 @@ def simplified(check: Check, failure: Failure) -> Failure:
     """The same failure on simpler data: contiguous where it may be, then zeros, ones, signs, …"""
     for name in (*failure.trial.call.recipes(), "cotangent"):
         for simpler in simpler_recipes(recipe_named(failure.trial.call, name)):
-            call = failure.trial.call.with_recipes(
-                lambda n, recipe, name=name, simpler=simpler: simpler if n == name else recipe
-            )
+            call = with_recipe(failure.trial.call, name, simpler)
             again = rerun(check, replace(failure.trial, call=call))
             kinds = {f.departure.details.get("kind") for f in (failure, again) if f}
             if again is not None and len(kinds) == 1:
                 failure = again
                 break
     return failure
+
+
+def with_recipe(call: Call, name: str, recipe: Recipe) -> Call:
+    """The call with one of its tensors replaced."""
+    return call.with_recipes(lambda n, old: recipe if n == name else old)
 
 
 def recipe_named(call: Call, name: str) -> Recipe:
@@ -241,7 +292,7 @@ def simpler_recipes(recipe: Recipe) -> Iterator[Recipe]:
 
 def rerun(check: Check, trial: Trial) -> Failure | None:
     """Check a trial by itself, outside any search and whatever arbitration takes."""
-    trial = replace(trial, ledger=Ledger(), affordable=math.inf)
+    trial = replace(trial, ledger=Ledger(), thorough=True)
     try:
         run_check(check, trial)
     except Departure as departure:
@@ -256,9 +307,7 @@ def examine(cell: Cell, plan: Plan) -> Outcome:
     start = time.perf_counter()
     search = Search(cell, plan)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's and the subject's warnings are not under test
-            failure = search.run()
+        failure = search.run()
         outcome = Outcome(*status(search, failure), search.ledger, failure)
     except Exception:  # nobody is judged by a fault of the suite, and nobody should miss it
         outcome = Outcome("not run", f"the suite raised\n{traceback.format_exc()}", search.ledger)
@@ -278,7 +327,7 @@ def status(search: Search, failure: Failure | None) -> tuple[str, str]:
     if not ledger.comparisons:
         return "not run", "nothing was compared"
     if ledger.fault_count:
-        return "torch fault", ledger.faults[0]["message"]
+        return "torch fault", ledger.faults[0].message
     if ledger.known:
         return "known", ledger.known.most_common(1)[0][0]
     return "pass", ""

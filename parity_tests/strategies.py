@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import combinations, product
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -116,6 +117,7 @@ class Draw:
         fill: str | None = None,
         batched: bool = False,
         dtype: str | None = None,
+        written: bool = False,
     ) -> Recipe:
         """A tensor of the regime's fill and layout, with a stream of numbers of its own."""
         self._tensors += 1
@@ -125,7 +127,16 @@ class Draw:
         if self.regime == "layout":
             layout = self._draw(st.sampled_from(tuple(LAYOUTS)))
         seed = (self._seed << 8) + 2 * self._tensors  # the odd neighbour is for imaginary parts
-        return Recipe(shape, fill, layout, seed, batched, dtype)
+        return Recipe(shape, fill, layout, seed, batched, dtype, written=written)
+
+    def finite_but(self, call: Call, *names: str) -> Call:
+        """The call with NaN and infinities in the named tensors alone."""
+
+        def tamed(name: str, recipe: Recipe) -> Recipe:
+            special = recipe.fill == "special" and name not in names
+            return replace(recipe, fill="integers") if special else recipe
+
+        return call.with_recipes(tamed)
 
     def cotangent(self) -> Recipe:
         """Fill and layout of the cotangents; their shapes are the outputs'."""
@@ -153,7 +164,9 @@ def sample(call: Call, index: int, regime: str) -> Call:
         if recipe.batched and shape[0]:
             shape = ((shape[0] + index - 1) % 3 + 1, *shape[1:])
         if regime == "layout":
-            layout = layouts[(recipe.seed * 2654435761 + index * 40503 + len(name)) // 7 % len(layouts)]
+            layout = layouts[
+                (recipe.seed * 2654435761 + index * 40503 + len(name)) // 7 % len(layouts)
+            ]
         elif recipe.layout == "contiguous" and index % 2:
             layout = "channels_last"
         seed = recipe.seed + (index << 32)
@@ -183,9 +196,7 @@ def covering_set(op: Op) -> tuple[dict[str, Any], ...]:
         if op.feasible(row := dict(zip(names, values, strict=True)))
     ]
     bits: dict[Pair, int] = {}
-    masks = [
-        sum(1 << bits.setdefault(pair, len(bits)) for pair in pairs_of(row)) for row in rows
-    ]
+    masks = [sum(1 << bits.setdefault(pair, len(bits)) for pair in pairs_of(row)) for row in rows]
     missing, chosen = (1 << len(bits)) - 1, []
     while missing:
         best = max(range(len(rows)), key=lambda i: (masks[i] & missing).bit_count())
@@ -214,12 +225,12 @@ def met_pairs(op: Op, features: Sequence[Levels]) -> set[Pair]:
 ACTIONS = (
     "train",
     "eval",
+    "load_state_dict",
     "momentum=0.25",
     "momentum=None",
     "momentum=0",
     "momentum=1",
     "reset_running_stats",
-    "load_state_dict",
     "track_running_stats=False",
     "track_running_stats=True",
 )
@@ -228,15 +239,20 @@ ACTIONS = (
 def steps(d: Draw, op: Op, call: Call) -> tuple[Mapping[str, Any], ...]:
     """At least three calls on one state: new data, another batch size, another mode."""
     first = call.arguments["input"]
-    batches = (2, 1, 3, 0) if first.batched else first.shape[:1]
+    alone = prod(first.shape[2:]) == 1  # then one sample has nothing to be normalised over
+    batches = (2, 3, 0) if alone else (2, 1, 3, 0)
+    # Without running statistics there is nothing to evaluate with, to reset or to begin tracking.
+    kept = call.state if op.is_module else call.arguments
+    tracking = kept.get("running_mean") is not None
+    actions = ACTIONS if tracking else ACTIONS[: ACTIONS.index("reset_running_stats")]
     drawn: list[Mapping[str, Any]] = []
     for _ in range(d.integer(3, 4)):
         batch = d.choice("step batch", batches)
         step: dict[str, Any] = {"input": d.tensor(batch, *first.shape[1:])}
         if op.is_module:
-            step["action"] = d.choice("step action", ACTIONS)
+            step["action"] = d.choice("step action", actions)
         else:
-            step["training"] = d.choice("step training", (True, False))
+            step["training"] = d.choice("step training", (True, False) if tracking else (True,))
             step["momentum"] = d.choice("step momentum", (0.1, 0.25, 0.0, 1.0))
         drawn.append(step)
     return tuple(drawn)
@@ -260,4 +276,6 @@ def calls(
 
 def stream(*parts: object) -> int:
     """A seed from names and numbers, the same on every machine and in every process."""
-    return int(np.random.SeedSequence(list("|".join(map(str, parts)).encode())).generate_state(1)[0])
+    return int(
+        np.random.SeedSequence(list("|".join(map(str, parts)).encode())).generate_state(1)[0]
+    )

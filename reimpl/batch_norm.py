@@ -71,7 +71,9 @@ def batch_norm(
         t if t is None else t.to(dtype).reshape(shape)
         for t in (weight, bias, running_mean, running_var)
     )
-    if training:
+    if input.numel() == 0:
+        y = affine(x.clone(), _first(a), _first(b), tuple(range(x.dim())))
+    elif training:
         y = _by_the_batch(x, axes, a, b, running_mean, running_var, momentum, eps)
     else:
         assert mean is not None
@@ -80,6 +82,11 @@ def batch_norm(
     if not input.is_meta:  # on the meta device torch's strides are those of elementwise results
         y = arrange(y, normalization_layout(input))
     return y.to(input.dtype)
+
+
+def _first(t: Tensor | None) -> Tensor | None:
+    """The first element: for an empty input torch looks at no more, whatever the size."""
+    return t if t is None else t[:, :1]
 
 
 def _by_the_batch(
@@ -93,7 +100,7 @@ def _by_the_batch(
     eps: float,
 ) -> Tensor:
     batch = standardize(x, axes, eps)
-    if running_mean is not None and running_var is not None and x.numel() > 0:
+    if running_mean is not None and running_var is not None:
         update_running(running_mean, running_var, batch, x.numel() // x.shape[1], momentum)
     return affine(batch.z, a, b, axes)
 
@@ -187,7 +194,10 @@ def _check(
         error = RuntimeError if running_mean is not None else IndexError
         raise error(f"{op}: input must have at least 2 axes, got {tuple(input.shape)}")
     _check_statistics(op, input, running_mean, running_var, training, eps)
-    _check_channels(op, input, others)
+    if input.numel() > 0:
+        _check_channels(op, input, others)
+    elif any(t is not None and t.numel() == 0 for t in (weight, bias)):
+        raise IndexError(f"{op}: weight and bias must have an element, got none")
     _check_dtypes(op, input, others)
 
 
@@ -203,7 +213,7 @@ def _check_statistics(
         if eps < 0:
             raise ValueError(f"{op}: eps must be non-negative, got {eps}")
         for name, t in (("running_mean", running_mean), ("running_var", running_var)):
-            if t is None:
+            if t is None and input.numel() > 0:
                 raise RuntimeError(f"{op}: {name} must be given in evaluation mode, got None")
         return
     if input.shape[0] * input.shape[2:].numel() == 1:
@@ -227,7 +237,10 @@ def _check_channels(op: str, input: Tensor, others: dict[str, Tensor | None]) ->
             continue
         running = name.startswith("running")
         if t.numel() != C or (running and t.dim() != 1):
-            raise RuntimeError(f"{op}: {name} must have shape ({C},), got {tuple(t.shape)}")
+            raise RuntimeError(
+                f"{op}: {name} must have shape ({C},), as input has {C} channels, "
+                f"got {tuple(t.shape)}"
+            )
         if running and t.requires_grad and torch.is_grad_enabled():
             raise RuntimeError(f"{op}: {name} must not require a gradient, got one that does")
         arguments.same_device(op, input, name, t)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from reimpl import arguments
 from reimpl.batch_norm import batch_norm
 
 
@@ -47,6 +48,9 @@ class _BatchNorm(nn.Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
+
+        if affine or track_running_stats:
+            arguments.at_least(type(self).__name__, "num_features", num_features, 0)
 
         def parameter(wanted: bool) -> nn.Parameter | None:
             if not wanted:

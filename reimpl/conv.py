@@ -198,7 +198,7 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Size = 1,
 ) -> Tensor:
-    r"""Transposed convolution over three axes; see :func:`conv_transpose2d` for the formula.
+    r"""Transposed convolution over three axes; see :func:`conv_transpose2d` for x = Wᵀy.
 
     Shapes:
         input (N, G·O, *M) or (G·O, *M), weight (G·O, C, *K), bias (G·C), output (N, G·C, *L).
@@ -307,7 +307,13 @@ def convolve_transposed(
         weight.to(dtype).reshape(G, O, weight.shape[1], *kernel),
         windows,
     )
-    channels_last = convolution_layout(y, weight, max(s) > 1 or max(d) > 1, G)
+    channels_last = convolution_layout(
+        y,
+        weight,
+        max(s) > 1 or max(d) > 1,
+        G,
+        overhangs=any(e >= ss for e, ss in zip(extra, s, strict=True)),
+    )
     return _finish(x, bias, channels_last, input)
 
 

@@ -49,7 +49,13 @@ def _fresh(y: Tensor) -> Tensor:
 
 
 def convolution_layout(
-    x: Tensor, w: Tensor, strided: bool, groups: int, padding_mode: str = "zeros"
+    x: Tensor,
+    w: Tensor,
+    strided: bool,
+    groups: int,
+    padding_mode: str = "zeros",
+    *,
+    overhangs: bool = False,
 ) -> bool:
     """Whether torch's convolution of ``x`` (N, C, *L) with ``w`` returns channels last.
 
@@ -57,7 +63,8 @@ def convolution_layout(
     every kernel for one and two axes (one axis is two, the first of size one, after
     ``input.contiguous()`` #48889), oneDNN's and cuDNN's for three. Empty and meta tensors are
     contiguous. Reflected and replicated inputs keep their layout, for two and three axes; wrapped
-    ones are contiguous. A complex convolution is three real ones.
+    ones are contiguous. A complex convolution is three real ones. ``overhangs`` says that some
+    output_padding is no smaller than the stride, for which oneDNN has no kernel.
     """
     if x.is_meta or x.numel() == 0:
         return False
@@ -71,7 +78,8 @@ def convolution_layout(
         return True
     if x.is_cuda:
         return x.dtype in _HALF or x.dtype in _SINGLE
-    return x.dtype in _HALF or (x.dtype in _SINGLE and _onednn(x, w, strided, groups))
+    half = x.dtype in _HALF
+    return not overhangs and (half or (x.dtype in _SINGLE and _onednn(x, w, strided, groups)))
 
 
 def _onednn(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:

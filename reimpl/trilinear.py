@@ -191,7 +191,8 @@ def _relabelled(
     if dim_b is not None:
         b = _fold(b, dim_b, in_b.index(letter))
     out, axis, B = product(a, b, windows), in_out.index(letter), info.batch_size
-    shape = (*out.shape[:axis], B, out.shape[axis] // B, *out.shape[axis + 1 :])
+    # An empty mapped axis leaves nothing to divide.
+    shape = (*out.shape[:axis], B, out.shape[axis] // max(B, 1), *out.shape[axis + 1 :])
     return out.reshape(shape), axis
 
 

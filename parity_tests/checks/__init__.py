@@ -63,7 +63,9 @@ class Check:
 CHECKS = (
     Check(forward, by_dtype=True),
     Check(gradients, by_dtype=True),
-    Check(second, by_dtype=True, share=2),
+    # At NaN and infinities the class of a second derivative depends on the form of the first, and
+    # two right formulas differ: there is nothing to hold anyone to.
+    Check(second, tuple(r for r in REGIMES if r != "special"), by_dtype=True, share=2),
     Check(buffers, by_dtype=True, share=2, steps=True),
     Check(errors, SHAPES, share=2),
     Check(purity, (*SHAPES, "special")),

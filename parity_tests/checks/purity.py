@@ -54,8 +54,10 @@ def surroundings() -> tuple[Any, ...]:
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
     """Equal, NaN with NaN."""
-    return a.shape == b.shape and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) and (
-        torch.equal(a.isnan(), b.isnan())
+    return (
+        a.shape == b.shape
+        and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))
+        and (torch.equal(a.isnan(), b.isnan()))
     )
 
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from parity_tests import experiments
-from parity_tests.experiments import Cotangent, outputs_of
+from parity_tests.experiments import Cotangent, Target, outputs_of
 from parity_tests.op import Call, Op, Tensors
 from parity_tests.recipe import Recipe
-from parity_tests.verdict import Trial, judge
+from parity_tests.verdict import Trial, is_integer, judge
 
 SIZE = 2  # of the mapped axis
-Target = Callable[..., Any]
 
 
 def transforms(trial: Trial) -> None:
     """vmap, grad, jacrev and jvp give what plain calls give; torch.compile in the deep profile."""
     mapped = with_mapped_axis(trial.call)
-    judge(replace(trial, call=mapped), vmapped, looped)
+    judge(replace(trial, call=mapped, place=trial.call), vmapped, looped)
     judge(trial, functional_gradients, experiments.gradients)
     judge(trial, reverse_jacobian, experiments.gradients)
     judge(trial, forward_derivative, double_transpose)
@@ -41,17 +39,17 @@ def with_mapped_axis(call: Call) -> Call:
     return replace(call.with_recipes(widen), wanted=tuple(sorted(chosen)))
 
 
-def vmapped(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent) -> Tensors:
+def vmapped(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) -> Tensors:
     """The operator mapped over the axis in front of the tensors named by ``wanted``."""
     axes = {name: 0 if name in call.wanted else None for name in tensors}
 
     def one(given: Tensors) -> Tensors:
         return outputs_of(op.run(target, call, given))
 
-    return torch.func.vmap(one, in_dims=(axes,))(tensors)  # type: ignore[no-any-return]
+    return torch.func.vmap(one, in_dims=(axes,))(tensors)
 
 
-def looped(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent) -> Tensors:
+def looped(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) -> Tensors:
     """The same by one call after the other."""
     rows = []
     for i in range(SIZE):
@@ -60,95 +58,89 @@ def looped(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cota
     return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def pulled_back(
-    op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
-) -> Callable[[Tensors], Tensor]:
-    """Re<cotangent, f>, as a function of the wanted inputs."""
+def smooth_outputs(op: Op, target: Target, call: Call, tensors: Tensors) -> Callable[..., Tensors]:
+    """The differentiable outputs, as a function of the wanted inputs."""
 
-    def inner(wanted: Tensors) -> Tensor:
-        outputs = outputs_of(op.run(target, call, {**tensors, **wanted}))
-        terms = [
-            (cotangent(name, out).conj() * out).sum()
-            for name, out in outputs.items()
-            if out.is_floating_point() or out.is_complex()
-        ]
-        return torch.stack(terms).sum().real
+    def outputs(wanted: Tensors) -> Tensors:
+        found = outputs_of(op.run(target, call, {**tensors, **wanted}))
+        return {name: out for name, out in found.items() if not is_integer(out)}
 
-    return inner
+    return outputs
+
+
+def chosen(call: Call, tensors: Tensors) -> Tensors:
+    """The wanted inputs."""
+    return {name: tensors[name] for name in call.wanted}
 
 
 def functional_gradients(
     op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
 ) -> Tensors:
     """torch.func.grad of Re<cotangent, f>."""
-    wanted = {name: tensors[name] for name in call.wanted}
-    grads = torch.func.grad(pulled_back(op, target, call, tensors, cotangent))(wanted)
+    outputs = smooth_outputs(op, target, call, tensors)
+
+    def inner_product(wanted: Tensors) -> Tensor:
+        terms = [(cotangent(n, out).conj() * out).sum() for n, out in outputs(wanted).items()]
+        return torch.stack(terms).sum().real
+
+    grads = torch.func.grad(inner_product)(chosen(call, tensors))
     return {f"gradient of {name}": g for name, g in grads.items()}
 
 
 def reverse_jacobian(
     op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
 ) -> Tensors:
-    """The cotangent applied to torch.func.jacrev's Jacobian."""
-    wanted = {name: tensors[name] for name in call.wanted}
-
-    def output(given: Tensors) -> Tensor:
-        return op.run(target, call, {**tensors, **given})  # type: ignore[no-any-return]
-
-    jacobian = torch.func.jacrev(output)(wanted)
-    over = cotangent("output", output(wanted))
+    """The cotangents applied to torch.func.jacrev's Jacobians."""
+    outputs, wanted = smooth_outputs(op, target, call, tensors), chosen(call, tensors)
+    jacobians = torch.func.jacrev(outputs)(wanted)
+    over = {name: cotangent(name, out) for name, out in outputs(wanted).items()}
     return {
-        f"gradient of {name}": torch.tensordot(over, rows.conj() if rows.is_complex() else rows, dims=over.dim())
-        for name, rows in jacobian.items()
+        f"gradient of {name}": torch.stack(
+            [
+                torch.tensordot(c, jacobians[out][name].conj(), dims=c.dim())
+                for out, c in over.items()
+            ]
+        ).sum(0)
+        for name in wanted
     }
-
-
-def tangents(call: Call, tensors: Tensors, cotangent: Cotangent) -> Tensors:
-    """A direction for each wanted input."""
-    return {name: cotangent(f"tangent of {name}", tensors[name]) for name in call.wanted}
 
 
 def forward_derivative(
     op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
 ) -> Tensors:
     """torch.func.jvp along random tangents."""
-    wanted = {name: tensors[name] for name in call.wanted}
-
-    def output(given: Tensors) -> Tensor:
-        return op.run(target, call, {**tensors, **given})  # type: ignore[no-any-return]
-
-    moved = tangents(call, tensors, cotangent)
-    _, derivative = torch.func.jvp(output, (wanted,), (moved,))
-    return {"derivative along the tangents": derivative}
+    outputs, wanted = smooth_outputs(op, target, call, tensors), chosen(call, tensors)
+    tangents = {name: cotangent(f"tangent of {name}", t) for name, t in wanted.items()}
+    primals = (wanted,)
+    derivatives = torch.func.jvp(outputs, primals, (tangents,))[1]
+    return {f"derivative of {name}": d for name, d in derivatives.items()}
 
 
 def double_transpose(
     op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
 ) -> Tensors:
-    """The same by reverse mode twice: the gradient is linear in the cotangent c, and
-    d<gradient(c), tangent>/dc is the derivative along the tangent.
+    """The same by reverse mode twice.
+
+    The gradient is linear in the cotangent c, and d<gradient(c), tangent>/dc is the derivative of
+    the output along the tangent.
     """
     first, cotangents = experiments.differentiated(
         op, target, call, tensors, cotangent, create_graph=True
     )
-    moved = tangents(call, tensors, cotangent)
-    (derivative,) = torch.autograd.grad(
-        [first[name] for name in call.wanted],
+    derivatives = torch.autograd.grad(
+        list(first.values()),
         list(cotangents.values()),
-        [moved[name] for name in call.wanted],
+        [cotangent(f"tangent of {name}", tensors[name]) for name in first],
         materialize_grads=True,
     )
-    return {"derivative along the tangents": derivative.detach()}
+    names = [name.replace("cotangent of", "derivative of") for name in cotangents]
+    return dict(zip(names, (d.detach() for d in derivatives), strict=True))
 
 
-def compiled(
-    op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
-) -> Tensors:
+def compiled(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent) -> Tensors:
     """Traced whole by Dynamo and AOTAutograd, forward and first order."""
     torch.compiler.reset()
     # aot_eager traces both passes and runs the trace with torch's kernels: what inductor would
     # generate from the trace is not the operator's doing.
     whole = torch.compile(target, fullgraph=True, backend="aot_eager")
     return experiments.gradients(op, whole, call, tensors, cotangent)
-
-

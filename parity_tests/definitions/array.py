@@ -21,9 +21,7 @@ class Array:
     Elements are remembered unless ``keep`` is False.
     """
 
-    def __init__(
-        self, shape: Index, element: Callable[..., Number], *, keep: bool = True
-    ) -> None:
+    def __init__(self, shape: Index, element: Callable[..., Number], *, keep: bool = True) -> None:
         self.shape = tuple(shape)
         self._element = element
         self._keep = keep

@@ -169,10 +169,10 @@ def transposed_convolution_layer(
     rank = len(weight.shape) - 2
     if output_size is not None:
         s, p, d = (per_axis(v, rank) for v in (stride, padding, dilation))
-        sizes = zip(output_size[-rank:], input.shape[-rank:], s, p, d, weight.shape[2:], strict=True)
-        output_padding = [
-            l - ((m - 1) * s - 2 * p + d * (k - 1) + 1) for l, m, s, p, d, k in sizes
-        ]
+        sizes = zip(
+            output_size[-rank:], input.shape[-rank:], s, p, d, weight.shape[2:], strict=True
+        )
+        output_padding = [l - ((m - 1) * s - 2 * p + d * (k - 1) + 1) for l, m, s, p, d, k in sizes]
     return transposed_convolution(
         input, weight, bias, stride, padding, output_padding, groups, dilation
     )

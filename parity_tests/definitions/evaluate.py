@@ -164,8 +164,8 @@ class Evaluation:
         """Functions only: what a step does to a module is no part of a definition."""
         if self.op.is_module:
             return None
-        what, _, which = name.partition(" of step ") if " of step " in name else name.partition(
-            " after step "
+        what, _, which = (
+            name.partition(" of step ") if " of step " in name else name.partition(" after step ")
         )
         state = dict(self.inputs)
         for i, step in enumerate(self.call.steps[: int(which)], start=1):
@@ -178,9 +178,7 @@ class Evaluation:
 
 def bump(array: Array, index: Index, change: Callable[[Any], Any]) -> Array:
     """The array with one element changed."""
-    return Array(
-        array.shape, lambda *i: change(array[i]) if i == index else array[i], keep=False
-    )
+    return Array(array.shape, lambda *i: change(array[i]) if i == index else array[i], keep=False)
 
 
 def both_parts(at: Any, along: Callable[[Any], Any]) -> Any:

@@ -31,6 +31,15 @@ def draw_input(d: Draw, spatial: int, *, training: bool) -> Recipe:
     return d.tensor(N, max(1, d.channels()), *L, batched=not (training and alone))
 
 
+def scale(d: Draw, C: int, *, written: bool = False) -> Recipe:
+    """The weight, never infinite.
+
+    Multiplied with a sum an infinite weight is infinite, multiplied with its terms NaN, and torch's
+    own kernels differ in the order: float64's and bfloat16's on CPU do.
+    """
+    return d.tensor(C, fill="normal" if d.regime == "special" else None, written=written)
+
+
 def draw_batch_norm(d: Draw) -> Call:
     """A valid call of the function."""
     kept = d.choice("running statistics", (True, False))
@@ -39,9 +48,9 @@ def draw_batch_norm(d: Draw) -> Call:
     C = x.shape[1]
     arguments: dict[str, Any] = {
         "input": x,
-        "running_mean": d.tensor(C) if kept else None,
-        "running_var": d.tensor(C, fill="positive") if kept else None,
-        "weight": d.tensor(C) if d.choice("weight", (True, False)) else None,
+        "running_mean": d.tensor(C, written=True) if kept else None,
+        "running_var": d.tensor(C, fill="positive", written=True) if kept else None,
+        "weight": scale(d, C) if d.choice("weight", (True, False)) else None,
         "bias": d.tensor(C) if d.choice("bias", (True, False)) else None,
         "training": training,
         "momentum": d.choice("momentum", MOMENTUM),
@@ -68,13 +77,15 @@ def draw_batch_norm_layer(d: Draw, *, spatial: int) -> Call:
         "track_running_stats": kept,
         "input": x,
     }
-    state = {"weight": d.tensor(C), "bias": d.tensor(C)} if affine else {}
+    state: dict[str, Recipe] = {}
+    if affine:  # load_state_dict writes to both
+        state = {"weight": scale(d, C, written=True), "bias": d.tensor(C, written=True)}
     if kept:
         seen = (float(d.choice("num_batches_tracked", (0, 1, 5))),)
         state |= {
-            "running_mean": d.tensor(C),
-            "running_var": d.tensor(C, fill="positive"),
-            "num_batches_tracked": Recipe((), dtype="int64", values=seen),
+            "running_mean": d.tensor(C, written=True),
+            "running_var": d.tensor(C, fill="positive", written=True),
+            "num_batches_tracked": Recipe((), dtype="int64", values=seen, written=True),
         }
     wanted = d.subset(("input", *(("weight", "bias") if affine else ())))
     return Call(arguments, state, wanted, d.cotangent(), training=training)
@@ -109,11 +120,6 @@ def one_value_in_training(call: Call) -> Mapping[str, Any] | None:
     return one_value(call) if call.training else None
 
 
-def no_statistics(call: Call) -> Mapping[str, Any]:
-    """Evaluation without running statistics."""
-    return {"training": False, "running_mean": None, "running_var": None}
-
-
 def flat(call: Call) -> Mapping[str, Any]:
     """An input without a channel axis."""
     x = call.arguments["input"]
@@ -134,7 +140,11 @@ FUNCTION_FAULTS = (
     Bad("weight", "an element too many", longer("weight")),
     Bad("bias", "an element too many", longer("bias")),
     Bad("input", "one value per channel", one_value),
-    Bad("running_mean", "missing in evaluation", no_statistics),
+    Bad(
+        "running_mean",
+        "missing in evaluation",
+        put(training=False, running_mean=None, running_var=None),
+    ),
     Bad("input", "no tensor", put(input=None)),
 )
 

@@ -103,8 +103,12 @@ def draw_convolution(d: Draw, *, rank: int, layer: bool) -> Call:
         arguments = {"in_channels": C, "out_channels": O, "kernel_size": d.spelled(g.kernel)}
         arguments |= options | {"input": tensors.pop("input")}
         state = tensors
-    wanted = d.subset(("input", "weight", *(("bias",) if with_bias else ())))
-    return Call(arguments, state, wanted, d.cotangent())
+    # Torch drops the bias where there are no channels, and its gradients of gradients fail there.
+    wanted = d.subset(("input", "weight", *(("bias",) if with_bias and C else ())))
+    call = Call(arguments, state, wanted, d.cotangent())
+    # 0·∞ is NaN, but whether padding takes part in products is each kernel's own business, so
+    # padding meets finite numbers only: the weight's in the output, the cotangent's in gradients.
+    return d.finite_but(call, "input", "bias") if word == "same" or any(g.padding) else call
 
 
 # --- bad calls ---

@@ -55,8 +55,11 @@ def draw_transposed(d: Draw, *, rank: int, layer: bool) -> Call:
         "dilation": d.spelled(g.dilation),
     }
     wanted = d.subset(("input", "weight", *(("bias",) if with_bias else ())))
+    # As in convolution: here the padding stands around the cotangent.
+    special = ("cotangent", "bias") if any(g.padding) else ("cotangent", "bias", "input", "weight")
     if not layer:
-        return Call({"input": x} | state | options, {}, wanted, d.cotangent())
+        call = Call({"input": x} | state | options, {}, wanted, d.cotangent())
+        return d.finite_but(call, *special)
     arguments: dict[str, Any] = {
         "in_channels": I,
         "out_channels": O,
@@ -67,7 +70,7 @@ def draw_transposed(d: Draw, *, rank: int, layer: bool) -> Call:
     }
     if asked:
         arguments["output_size"] = sizes_asked_for(g, L, extra)
-    return Call(arguments, state, wanted, d.cotangent())
+    return d.finite_but(Call(arguments, state, wanted, d.cotangent()), *special)
 
 
 def sizes_that_leave_some(d: Draw, g: Geometry, extra: Ints) -> Ints:
@@ -94,7 +97,11 @@ FUNCTION_FAULTS = (
     Bad("padding", "negative", put(padding=-1)),
     Bad("padding", "a word", put(padding="same")),
     Bad("dilation", "zero", put(dilation=0)),
-    Bad("output_padding", "as wide as stride and dilation", put(output_padding=3, stride=2, dilation=3)),
+    Bad(
+        "output_padding",
+        "as wide as stride and dilation",
+        put(output_padding=3, stride=2, dilation=3),
+    ),
     Bad("output_padding", "negative", put(output_padding=-1)),
     Bad("groups", "zero", put(groups=0)),
     Bad("groups", "does not divide", put(groups=7)),
@@ -150,7 +157,8 @@ def function(rank: int) -> Op:
     return Op(
         name=f"conv_transpose{rank}d",
         signature=(
-            "(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1)"
+            "(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, "
+            "dilation=1)"
         ),
         definition=transposed_convolution,
         draw=partial(draw_transposed, rank=rank, layer=False),

@@ -39,7 +39,7 @@ def identity(cell: Cell) -> dict[str, Any]:
 
 
 def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
-    """The cell of report.json; see docs/report.md for the schema."""
+    """The cell of report.json; its schema is in reports/README.md."""
     ledger = outcome.ledger
     return identity(cell) | {
         "status": outcome.status,
@@ -93,7 +93,9 @@ def number(value: float) -> float | str:
 
 
 def jsonable(value: Any) -> Any:
-    return value if isinstance(value, int | float | str | bool | None | list | tuple) else str(value)
+    return (
+        value if isinstance(value, int | float | str | bool | None | list | tuple) else str(value)
+    )
 
 
 def level(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import platform
@@ -14,8 +15,10 @@ from typing import Any
 
 import torch
 
+from parity_tests import subjects
 from parity_tests.checks import CHECKS
 from parity_tests.op import Op
+from parity_tests.report.collect import level
 from parity_tests.strategies import feasible_pairs
 
 SCHEMA = 1
@@ -63,6 +66,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "seconds": about["seconds"],
         "devices": devices,
         "absent": about["absent"],
+        "asked": about["asked"],
         "versions": versions(),
         "environment": environment(),
         "declared": len(declared),
@@ -72,7 +76,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "audited": sum(cell["audited"] for cell in cells),
         "worst_audit": max((cell["worst_audit"] for cell in cells), key=float, default=0.0),
         "checks": {check.name: check.claim for check in CHECKS},
-        "operators": {op.name: described(op) for op in ops if op.name in used},
+        "operators": {op.name: described(op, about["subject"]) for op in ops if op.name in used},
         "cells": cells,
     }
 
@@ -84,7 +88,9 @@ def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
     """A declared cell without a result: its worker died in it, or it was never reached."""
-    status, reason = ("fail", "the process died in this cell") if crashed else ("not run", "interrupted")
+    status, reason = (
+        ("fail", "the process died in this cell") if crashed else ("not run", "interrupted")
+    )
     empty: dict[str, Any] = {"status": status, "reason": reason, "reproduction": None}
     empty |= dict.fromkeys(("cases", "comparisons", "bounded", "audited", "arbitrated"), 0)
     empty |= dict.fromkeys(("worst", "worst_torch", "worst_audit", "seconds"), 0.0)
@@ -104,12 +110,12 @@ def verdict_of(cells: Iterable[Mapping[str, Any]], asked: Iterable[str]) -> str:
     return "INCOMPLETE" if "not run" in statuses or not statuses else "PASS"
 
 
-def described(op: Op) -> dict[str, Any]:
+def described(op: Op, subject: str) -> dict[str, Any]:
     """What the report tells of an operator besides its cells."""
-    from parity_tests.report.collect import level
-
+    target = subjects.load(subject).find(op.name)
     return {
         "signature": op.name + op.signature,
+        "doc": inspect.getdoc(target) if target is not None else None,
         "module": op.is_module,
         "dtypes": [str(d).removeprefix("torch.") for d in op.dtypes],
         "levels": {name: [level(v) for v in values] for name, values in op.levels.items()},

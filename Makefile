@@ -1,0 +1,58 @@
+# The front door: CI calls nothing else.
+#
+#   make test      the whole test suite, parity cells included
+#   make report    the parity cells alone, and the page: reports/parity.html
+#   make deep      the same with about twenty times as many cases, and torch.compile
+#   make lint      format, lint, types
+#   make bench     speed beside torch.nn
+#
+# Variables: SUBJECT=pkg.module[:attribute]  DEVICE=cpu|cuda|all  OPS=conv2d,BatchNorm2d
+#            CHECKS=forward,gradients  SEED=0  PROFILE=quick|default|deep  WORKERS=auto
+#            NOVENV=1 uses the current interpreter and installs nothing.
+
+WORKERS ?= auto
+PYTHON ?= python3
+
+ifdef NOVENV
+RUN := $(PYTHON)
+READY :=
+else
+RUN := .venv/bin/python
+READY := .venv/ready
+endif
+
+option = $(if $(2),--parity-$(1)=$(2))
+OPTIONS := $(call option,subject,$(SUBJECT)) $(call option,device,$(DEVICE)) \
+  $(call option,op,$(OPS)) $(call option,check,$(CHECKS)) $(call option,seed,$(SEED)) \
+  $(call option,profile,$(PROFILE))
+
+export OMP_NUM_THREADS = 1
+
+.PHONY: test report deep lint bench clean
+.DEFAULT_GOAL := test
+
+test: $(READY)
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
+
+report: $(READY)
+	@$(RUN) -m parity_tests run -n $(WORKERS) -- $(OPTIONS)
+
+deep: $(READY)
+	@$(RUN) -m parity_tests run -n $(WORKERS) -- $(OPTIONS) --parity-profile=deep
+
+lint: $(READY)
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+bench: $(READY)
+	$(RUN) -m parity_tests.bench
+
+# Installed once, and again whenever what to install has changed.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf .venv reports/rows reports/report.json reports/parity.html

@@ -1,0 +1,101 @@
+"""Conditions on calls, by name: what the expectations file may say of a region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from parity_tests.definitions.array import per_axis
+from parity_tests.definitions.convolution import zero_padding
+from parity_tests.op import Call
+
+__all__ = [
+    "evaluates",
+    "laid_out_oddly",
+    "not_finite",
+    "outreaches_the_grid",
+    "overhangs",
+    "padded_by_its_size",
+    "scaled_badly",
+    "zero_dilation",
+]
+
+
+def not_finite(call: Call) -> bool:
+    """NaN or infinities among the numbers, cotangent included."""
+    return any(r.fill == "special" for r in (*call.recipes().values(), call.cotangent))
+
+
+def scaled_badly(call: Call) -> bool:
+    """Numbers of very different size, or far from zero beside their spread."""
+    fills = {r.fill for r in (*call.recipes().values(), call.cotangent)}
+    return bool(fills & {"offset", "huge", "tiny", "mixed"})
+
+
+def laid_out_oddly(call: Call) -> bool:
+    """Some tensor, the cotangent included, is not contiguous."""
+    return any(r.layout != "contiguous" for r in (*call.recipes().values(), call.cotangent))
+
+
+def evaluates(call: Call) -> bool:
+    """A normalisation uses its running statistics, in some step at least."""
+    steps = (step.get("training", True) and step.get("action") != "eval" for step in call.steps)
+    return not (call.training and call.arguments.get("training", True) and all(steps))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The windows of a convolution along one axis, or of the one that a call transposes."""
+
+    size: int  # of the grid that the windows look at
+    windows: int
+    kernel: int
+    stride: int
+    dilation: int
+    padding: int  # in front
+
+
+def axes(call: Call) -> Iterator[Axis]:
+    """The geometry of a convolution of either kind, axis by axis."""
+    a = call.arguments
+    kernel = call.recipes()["weight"].shape[2:]
+    rank = len(kernel)
+    s, d = (per_axis(a.get(name, 1), rank) for name in ("stride", "dilation"))
+    before, total = zero_padding(a.get("padding", 0), list(kernel), d)
+    extra = per_axis(a.get("output_padding", 0), rank)
+    for i, size in enumerate(a["input"].shape[-rank:]):
+        span = d[i] * (kernel[i] - 1) + 1
+        if "output_padding" in a:  # the input holds the windows, the output is the grid
+            windows = size
+            size = (windows - 1) * s[i] + span - total[i] + extra[i]
+        else:
+            windows = (size + total[i] - span) // s[i] + 1
+        yield Axis(size, windows, kernel[i], s[i], d[i], before[i])
+
+
+def outreaches_the_grid(call: Call) -> bool:
+    """On the last axis a window, or a tap of the first window, starts beyond the grid's end."""
+    last = list(axes(call))[-1]
+    window = last.stride * (last.windows - 1) - last.padding
+    tap = last.dilation * (last.kernel - 1) - last.padding
+    return max(window, tap) >= last.size
+
+
+def padded_by_its_size(call: Call) -> bool:
+    """On some axis the padding is as wide as the grid, or wider."""
+    return any(axis.padding >= axis.size for axis in axes(call))
+
+
+def overhangs(call: Call) -> bool:
+    """A transposed convolution whose output_padding is on some axis no smaller than the stride."""
+    rank = len(call.recipes()["weight"].shape) - 2
+    extra, stride = (
+        per_axis(call.arguments.get(name, default), rank)
+        for name, default in (("output_padding", 0), ("stride", 1))
+    )
+    return any(e >= s for e, s in zip(extra, stride, strict=True))
+
+
+def zero_dilation(call: Call) -> bool:
+    """A dilation of zero, which the formula would allow and torch's documentation does not."""
+    return 0 in per_axis(call.arguments.get("dilation", 1), 1)

@@ -1,0 +1,318 @@
+"""Operators broken on purpose: each must be caught, by the check one would name.
+
+The faults sit on torch's own operators, so whatever else the suite says of them is said of torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from parity_tests import expectations
+from parity_tests.checks import CHECKS
+from parity_tests.ops import named
+from parity_tests.profiles import PROFILES
+from parity_tests.search import Cell, Outcome, Plan, examine
+from parity_tests.subjects import Subject
+
+
+def outcome(op: str, check: str, broken: Any, dtype: torch.dtype | None = None) -> Outcome:
+    """What the suite says of one broken operator, in one check."""
+    subject = Subject("broken", (SimpleNamespace(**{op: broken}),))
+    (found,) = [c for c in CHECKS if c.name == check]
+    plan = Plan(subject, PROFILES["default"], seed=0, expectations=expectations.load())
+    return examine(Cell(named(op), found, dtype, "cpu"), plan)
+
+
+Broken = Callable[..., Any]
+
+
+# --- values ---
+
+
+def padding_off_by_one(input: Tensor, padding: Any, **rest: Any) -> Tensor:
+    if isinstance(padding, str) or not torch.tensor(padding).any():
+        return F.conv1d(input, padding=padding, **rest)
+    (p,) = torch.tensor(padding).flatten().tolist()
+    return F.conv1d(F.pad(input, (p + 1, p - 1)), padding=0, **rest)
+
+
+def flipped_kernel(input: Tensor, weight: Tensor, *rest: Any, **options: Any) -> Tensor:
+    return F.conv2d(input, weight.flip(-1), *rest, **options)
+
+
+def output_padding_on_the_wrong_side(*tensors: Any, **options: Any) -> Tensor:
+    extra = torch.tensor(options["output_padding"]).flatten()[0].item()
+    return F.conv_transpose1d(*tensors, **options).roll(int(extra), -1)
+
+
+def last_groups_weights_reused(
+    input: Tensor, weight: Tensor, bias: Any = None, groups: int = 1, **options: Any
+) -> Tensor:
+    each = weight.shape[0] // groups
+    if groups > 1:
+        weight = torch.cat((weight[-each:], weight[each:]))
+    return F.conv2d(input, weight, bias, groups=groups, **options)
+
+
+def factor_beyond_float32(*tensors: Any, **options: Any) -> Tensor:
+    return F.conv1d(*tensors, **options) * (1 + 1e-5)
+
+
+def partial_sums_in_bfloat16(
+    input: Tensor, weight: Tensor, bias: Any = None, groups: int = 1, **options: Any
+) -> Tensor:
+    if groups > 1 or weight.shape[1] < 2:
+        return F.conv2d(input, weight, bias, groups=groups, **options)
+    axis = 1 if input.dim() == 4 else 0
+    parts = (
+        F.conv2d(input.narrow(axis, c, 1), weight[:, c : c + 1], **options).bfloat16().to(input)
+        for c in range(weight.shape[1])
+    )
+    y = torch.stack(tuple(parts)).sum(0)
+    return y if bias is None else y + bias.reshape(-1, 1, 1)
+
+
+def nan_dropped(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    return F.conv1d(torch.where(input.isnan(), 0, input), *rest, **options)
+
+
+def eps_outside_the_root(
+    input: Tensor,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    training: bool,
+    eps: float,
+    **_: float,
+) -> Tensor:
+    mean, var = running_mean, running_var
+    shape = (1, -1, *(1,) * (input.dim() - 2))
+    if training:
+        axes = (0, *range(2, input.dim()))
+        mean, var = input.mean(axes), input.var(axes, correction=0)
+    y = (input - mean.view(shape)) / (var.view(shape).sqrt() + eps)
+    y = y if weight is None else y * weight.view(shape)
+    return y if bias is None else y + bias.view(shape)
+
+
+# --- layout and rank ---
+
+
+def channels_last_lost(*tensors: Any, **options: Any) -> Tensor:
+    return F.conv2d(*tensors, **options).contiguous()
+
+
+def unbatched_output_batched(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    return F.conv1d(input if input.dim() == 3 else input[None], *rest, **options)
+
+
+# --- gradients ---
+
+
+class Tampered(torch.autograd.Function):
+    """The identity, with a gradient that something is done to."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, tamper: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.tamper = tamper
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        return ctx.tamper(g), None
+
+
+def weight_gradient_wrong_when_strided_and_dilated(
+    input: Tensor, weight: Tensor, *rest: Any, **options: Any
+) -> Tensor:
+    strided, dilated = (torch.tensor(options[k]).max() > 1 for k in ("stride", "dilation"))
+    if strided and dilated:
+        weight = Tampered.apply(weight, lambda g: g.flip(-1))
+    return F.conv2d(input, weight, *rest, **options)
+
+
+def bias_gradient_halved(input: Tensor, weight: Tensor, bias: Any = None, **options: Any) -> Tensor:
+    if bias is not None:
+        bias = Tampered.apply(bias, lambda g: g / 2)
+    return F.conv1d(input, weight, bias, **options)
+
+
+def second_gradient_forgotten(input: Tensor, weight: Tensor, *rest: Any, **options: Any) -> Tensor:
+    return F.conv1d(input, Tampered.apply(weight, Tensor.detach), *rest, **options)
+
+
+# --- buffers ---
+
+
+def biased_running_variance(
+    input: Tensor, running_mean: Any, running_var: Any, *rest: Any, **options: Any
+) -> Tensor:
+    before = None if running_var is None else running_var.clone()
+    y = F.batch_norm(input, running_mean, running_var, *rest, **options)
+    if options["training"] and before is not None and input.numel():
+        n = input.numel() // input.shape[1]
+        kept = before * (1 - options["momentum"])
+        running_var.copy_(kept + (running_var - kept) * (n - 1) / n)
+    return y
+
+
+def momentum_complemented(**call: Any) -> Tensor:
+    return F.batch_norm(**call | {"momentum": 1 - call["momentum"]})
+
+
+class CounterNotIncremented(nn.BatchNorm1d):
+    def forward(self, input: Tensor) -> Tensor:
+        y = super().forward(input)
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.sub_(1)
+        return y
+
+
+# --- behaviour ---
+
+
+def input_written_to(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    y = F.conv1d(input, *rest, **options)
+    input.zero_()
+    return y
+
+
+ANSWERS: dict[int, Tensor] = {}
+
+
+def cached_by_address(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    key = hash((input.data_ptr(), input.shape, str(options)))
+    return ANSWERS.setdefault(key, F.conv1d(input, *rest, **options)).clone()
+
+
+def random_generator_used(*tensors: Any, **options: Any) -> Tensor:
+    torch.rand(1)
+    return F.conv1d(*tensors, **options)
+
+
+def renamed_parameter(x: Any, weight: Any, bias: Any = None, stride: Any = 1) -> None: ...
+
+
+class OtherInitialWeights(nn.Conv1d):
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        self.weight.data *= 0.5
+
+
+def accepts_negative_padding(*tensors: Any, **options: Any) -> Tensor:
+    if options.get("padding") == -1:
+        options["padding"] = 0
+    return F.conv1d(*tensors, **options)
+
+
+def looks_at_values(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    float(input.sum())
+    return F.conv1d(input, *rest, **options)
+
+
+def no_forward_mode(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    return F.conv1d(Tampered.apply(input, lambda g: g), *rest, **options)
+
+
+f64, f32 = torch.float64, torch.float32
+
+FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
+    ("conv1d", "forward", f64, padding_off_by_one),
+    ("conv2d", "forward", f64, flipped_kernel),
+    ("conv_transpose1d", "forward", f64, output_padding_on_the_wrong_side),
+    ("conv2d", "forward", f64, last_groups_weights_reused),
+    ("conv1d", "forward", f64, factor_beyond_float32),
+    ("conv2d", "forward", f32, partial_sums_in_bfloat16),
+    ("conv1d", "forward", f32, nan_dropped),
+    ("batch_norm", "forward", f64, eps_outside_the_root),
+    ("batch_norm", "forward", f32, eps_outside_the_root),
+    ("conv2d", "forward", f32, channels_last_lost),
+    ("conv1d", "forward", f64, unbatched_output_batched),
+    ("conv2d", "gradients", f64, weight_gradient_wrong_when_strided_and_dilated),
+    ("conv1d", "gradients", f32, bias_gradient_halved),
+    ("conv1d", "second", f64, second_gradient_forgotten),
+    ("batch_norm", "buffers", f64, biased_running_variance),
+    ("batch_norm", "buffers", f32, momentum_complemented),
+    ("BatchNorm1d", "buffers", f64, CounterNotIncremented),
+    ("conv1d", "purity", None, input_written_to),
+    ("conv1d", "purity", None, cached_by_address),
+    ("conv1d", "purity", None, random_generator_used),
+    ("conv1d", "contract", None, renamed_parameter),
+    ("Conv1d", "contract", None, OtherInitialWeights),
+    ("conv1d", "errors", None, accepts_negative_padding),
+    ("conv1d", "meta", None, looks_at_values),
+    ("conv1d", "transforms", None, no_forward_mode),
+)
+
+
+@pytest.mark.parametrize(
+    ("op", "check", "dtype", "broken"), FAULTS, ids=[f"{f[1]}-{f[3].__name__}" for f in FAULTS]
+)
+def test_caught_by_its_check(op: str, check: str, dtype: torch.dtype | None, broken: Any) -> None:
+    ANSWERS.clear()
+    found = outcome(op, check, broken, dtype)
+    assert found.status == "fail", found.reason
+    assert found.failure is not None
+    call = found.failure.trial.call
+    # Minimal: what is left of the call is small enough to be read.
+    assert sum(torch.Size(r.shape).numel() for r in call.recipes().values()) < 200, call
+
+
+@pytest.mark.parametrize(
+    ("op", "check", "dtype"),
+    [("conv1d", "forward", f64), ("conv1d", "gradients", f32), ("batch_norm", "buffers", f64)],
+)
+def test_torch_itself_passes(op: str, check: str, dtype: torch.dtype) -> None:
+    assert outcome(op, check, getattr(F, op), dtype).status in ("pass", "known")
+
+
+def test_a_message_says_where_and_by_how_much() -> None:
+    found = outcome("conv2d", "forward", flipped_kernel, f64)
+    assert "output[" in found.reason
+    assert "should be" in found.reason
+    assert "exactly" in found.reason or "times the error bound" in found.reason
+
+
+def test_a_subject_that_keeps_state_is_caught() -> None:
+    calls = iter(range(10**9))
+
+    def every_seventh_wrong(*tensors: Any, **options: Any) -> Tensor:
+        return F.conv1d(*tensors, **options) + (next(calls) % 7 == 6)
+
+    assert outcome("conv1d", "forward", every_seventh_wrong, f64).status == "fail"
+
+
+def test_missing_and_refused_operators_are_unsupported() -> None:
+    def refuses(*_: Any, **__: Any) -> Tensor:
+        raise NotImplementedError("not yet")
+
+    assert outcome("conv1d", "forward", None, f64).status == "unsupported"
+    assert outcome("conv1d", "forward", refuses, f64).status == "unsupported"
+
+
+def test_an_exception_is_a_failure() -> None:
+    def raises(*_: Any, **__: Any) -> Tensor:
+        raise KeyError("weight")
+
+    found = outcome("conv1d", "forward", raises, f64)
+    assert found.status == "fail"
+    assert "KeyError" in found.reason
+
+
+def test_a_broken_torch_excuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torch has the subject's fault, the definition still tells."""
+
+    def wrong(*tensors: Any, **options: Any) -> Tensor:
+        return true(*tensors, **options) * 1.001
+
+    true = F.conv1d
+    monkeypatch.setattr(F, "conv1d", wrong)
+    assert outcome("conv1d", "forward", true, f64).status == "torch fault"
