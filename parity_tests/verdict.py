@@ -143,12 +143,12 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
     transform): then it makes the truth, and where torch cannot run the experiment nobody need.
     """
     crash = excuse(trial, crash=True)
-    if crash is not None:
+    if crash is not None and trial.subject.is_torch:
         trial.ledger.known[crash.reason] += 1
-        if trial.subject.is_torch:
-            return
+        return
     # The subject goes first, on copies of its own: no expected answer exists yet to be found.
     got = run_subject(trial, experiment)
+    # Where torch would take the process along it is not run: the subject is judged all the same.
     theirs = None if crash else run_torch(trial, experiment, may_fail=plain is not None)
     if theirs is None and plain is not None:
         return

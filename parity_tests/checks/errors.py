@@ -86,7 +86,7 @@ def compare_exceptions(
     trial: Trial, expected: Exception, got: Exception, bad: Bad | None, what: str
 ) -> None:
     """A type that catches both; from reimpl, a message that names the argument and the value."""
-    if not isinstance(got, promised(expected)):
+    if not isinstance(got, (type(expected), promised(expected))):
         trial.depart(
             f"raised {named(got)}, torch {named(expected)}: who catches "
             f"{promised(expected).__name__} would miss it: {what}",
