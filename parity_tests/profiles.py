@@ -23,6 +23,6 @@ class Profile:
 
 PROFILES = {
     "quick": Profile("quick", rounds=1, examples=3, samples=2, covers=False),
-    "default": Profile("default", rounds=3, examples=4, samples=2),
-    "deep": Profile("deep", rounds=12, examples=16, samples=3, deep=True),
+    "default": Profile("default", rounds=3, examples=3, samples=2),
+    "deep": Profile("deep", rounds=16, examples=10, samples=3, deep=True),
 }

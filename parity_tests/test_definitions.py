@@ -104,7 +104,8 @@ def judged_by_torch(op: Op, call: Call) -> None:
     """Every element of the definition's output is torch's, to float64's accuracy."""
     inputs = {n: t.double() if t.is_floating_point() else t for n, t in call.tensors(F64).items()}
     found = F64_RESULT(op, call, inputs)
-    for index in list(positions(tuple(found.shape)))[::7]:
+    indices = list(positions(tuple(found.shape)))
+    for index in indices[:: max(1, len(indices) // 12)]:
         got = element(op, call, inputs, {}, "output", index)
         assert got == pytest.approx(found[index].item(), rel=1e-9, abs=1e-9)
 
