@@ -24,5 +24,5 @@ class Profile:
 PROFILES = {
     "quick": Profile("quick", rounds=1, examples=3, samples=2, covers=False),
     "default": Profile("default", rounds=3, examples=3, samples=2),
-    "deep": Profile("deep", rounds=16, examples=10, samples=3, deep=True),
+    "deep": Profile("deep", rounds=16, examples=8, samples=3, deep=True),
 }

@@ -198,7 +198,7 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Size = 1,
 ) -> Tensor:
-    r"""Transposed convolution over three axes; see :func:`conv_transpose2d` for x = Wᵀy.
+    r"""Transposed convolution over three axes; see :func:`conv_transpose2d` for the formula.
 
     Shapes:
         input (N, G·O, *M) or (G·O, *M), weight (G·O, C, *K), bias (G·C), output (N, G·C, *L).

@@ -108,7 +108,10 @@ class Evaluation:
 
     def outputs(self, inputs: Arrays, **changed: Any) -> Arrays:
         """The definition's outputs, and its buffers afterwards, by name."""
-        given: dict[str, Any] = {**self.call.arguments, **inputs, **changed}
+        # A constructor's flag that says whether there is a bias is not the bias.
+        flags = set(self.op.differentiable) - inputs.keys()
+        plain = {k: v for k, v in self.call.arguments.items() if k not in flags or v is None}
+        given: dict[str, Any] = {**plain, **inputs, **changed}
         if self.op.is_module:
             given["training"] = self.call.training
         result = self.op.definition(**{k: v for k, v in given.items() if k in self._accepted})

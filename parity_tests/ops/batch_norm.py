@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from functools import partial
 from math import prod
 from typing import Any
+
+import torch
 
 from parity_tests.definitions.normalization import batch_normalization, batch_normalization_layer
 from parity_tests.op import Bad, Call, Op
@@ -17,6 +20,9 @@ from parity_tests.strategies import Draw
 # Both exact in binary, so that eps's place shows, and torch's defaults.
 EPS = (1e-5, 2.0**-10, 0.5)
 MOMENTUM = (0.1, 0.25, 0.0, 1.0)
+
+# BatchNorm's ``bias`` is newer than the oldest torch that is supported.
+TAKES_BIAS = "bias" in inspect.signature(torch.nn.BatchNorm1d).parameters
 
 
 def draw_input(d: Draw, spatial: int, *, training: bool) -> Recipe:
@@ -69,6 +75,7 @@ def draw_batch_norm_layer(d: Draw, *, spatial: int) -> Call:
     x = draw_input(d, axes, training=training or not kept)
     C = x.shape[1]
     affine = d.choice("affine", (True, False))
+    with_bias = not TAKES_BIAS or d.choice("bias", (True, False))
     arguments: dict[str, Any] = {
         "num_features": C,
         "eps": d.choice("eps", EPS),
@@ -77,9 +84,13 @@ def draw_batch_norm_layer(d: Draw, *, spatial: int) -> Call:
         "track_running_stats": kept,
         "input": x,
     }
+    if TAKES_BIAS:
+        arguments["bias"] = with_bias
     state: dict[str, Recipe] = {}
-    if affine:  # load_state_dict writes to both
-        state = {"weight": scale(d, C, written=True), "bias": d.tensor(C, written=True)}
+    if affine:
+        state["weight"] = scale(d, C, written=True)  # by load_state_dict
+    if affine and with_bias:
+        state["bias"] = d.tensor(C, written=True)
     if kept:
         seen = (float(d.choice("num_batches_tracked", (0, 1, 5))),)
         state |= {
@@ -87,8 +98,8 @@ def draw_batch_norm_layer(d: Draw, *, spatial: int) -> Call:
             "running_var": d.tensor(C, fill="positive", written=True),
             "num_batches_tracked": Recipe((), dtype="int64", values=seen, written=True),
         }
-    wanted = d.subset(("input", *(("weight", "bias") if affine else ())))
-    return Call(arguments, state, wanted, d.cotangent(), training=training)
+    given = [name for name in ("input", "weight", "bias") if name == "input" or name in state]
+    return Call(arguments, state, d.subset(given), d.cotangent(), training=training)
 
 
 # --- bad calls ---
@@ -201,6 +212,7 @@ def module(spatial: int) -> Op:
             "training": (True, False),
             "track_running_stats": (True, False),
             "affine": (True, False),
+            **({"bias": (True, False)} if TAKES_BIAS else {}),
             "momentum": (*MOMENTUM, None),
             "eps": EPS,
         },
