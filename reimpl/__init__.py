@@ -14,22 +14,10 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
 
 from reimpl.batch_norm import batch_norm
 from reimpl.batch_norm_modules import BatchNorm1d, BatchNorm2d, BatchNorm3d
-from reimpl.conv import (
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
-)
-from reimpl.conv_modules import (
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-)
+from reimpl.conv import conv1d, conv2d, conv3d
+from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
+from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 
 __all__ = [
     "BatchNorm1d",

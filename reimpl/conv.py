@@ -1,7 +1,7 @@
-r"""Convolution and transposed convolution over one, two or three axes.
+r"""Convolution over one, two or three axes.
 
-All six functions check their arguments, split the channels into groups, and call one of the two
-products of :mod:`reimpl.trilinear`; bias, layout and the single rounding of 16-bit types follow.
+All three functions check their arguments, split the channels into groups and correlate (see
+:mod:`reimpl.trilinear`); bias, layout and the single rounding of 16-bit types follow.
 
 Letters: N samples, G groups, C input and O output channels of a group, *L input and *M output
 positions, *K taps, one per spatial axis.
@@ -19,14 +19,14 @@ from reimpl.affine import affine
 from reimpl.arguments import COMPLEX, INTEGERS, REALS, Ints, accumulator
 from reimpl.layout import arrange, convolution_layout
 from reimpl.padding import Amounts, pad_by_selection
-from reimpl.trilinear import correlate, spread
+from reimpl.trilinear import correlate
 from reimpl.windows import Windows
 
 Size = int | Sequence[int]
 
 _FLOATING = (*REALS, *COMPLEX)
 _ANY = (*_FLOATING, *INTEGERS)
-_WIDE = (*_FLOATING, torch.int64)  # small integers have no kernel in torch once taps are spread
+WIDE = (*_FLOATING, torch.int64)  # small integers have no kernel in torch once taps are spread
 
 
 def conv1d(
@@ -118,107 +118,6 @@ def conv3d(
     return convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv_transpose1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size = 0,
-    output_padding: Size = 0,
-    groups: int = 1,
-    dilation: Size = 1,
-) -> Tensor:
-    r"""Transposed convolution over one axis; see :func:`conv_transpose2d` for the formula.
-
-    Shapes:
-        input (N, G·O, M) or (G·O, M), weight (G·O, C, K), bias (G·C), output (N, G·C, L).
-
-    Backward: convolution for input, windows of the cotangent times input for weight, sum for bias.
-
-    Raises:
-        As :func:`conv_transpose2d`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose1d.html
-
-    >>> conv_transpose1d(torch.tensor([[1.0, 2.0]]), torch.ones(1, 1, 3), stride=2)
-    tensor([[1., 1., 3., 2., 2.]])
-    """
-    return convolve_transposed(
-        "conv_transpose1d",
-        1, input, weight, bias, stride, padding, output_padding, groups, dilation,
-    )  # fmt: skip
-
-
-def conv_transpose2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size = 0,
-    output_padding: Size = 0,
-    groups: int = 1,
-    dilation: Size = 1,
-) -> Tensor:
-    r"""Transposed convolution over two axes: the adjoint of convolution in its input.
-
-    x[n,g,c,l] = b[g,c] + Σ w[g,o,c,k] · y[n,g,o,m]   over o, m, k with s·m + d·k − p = l
-
-    Shapes:
-        input y (N, G·O, *M) or (G·O, *M), weight (G·O, C, *K), bias (G·C), output (N, G·C, *L),
-        L = (M−1)s − 2p + d(K−1) + 1 + output_padding.
-
-    Backward: convolution for input, windows of the cotangent times input for weight, sum for bias.
-
-    Raises:
-        RuntimeError: geometry out of range (output_padding must be below the larger of stride and
-            dilation, the output must not be empty), or shapes, dtypes, devices that do not fit.
-        NotImplementedError: bool, and integers other than int64.
-        TypeError: a value of the wrong kind.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose2d.html
-
-    >>> conv_transpose2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
-    tensor([[[[1., 2., 1.],
-              [2., 4., 2.],
-              [1., 2., 1.]]]])
-    """
-    return convolve_transposed(
-        "conv_transpose2d",
-        2, input, weight, bias, stride, padding, output_padding, groups, dilation,
-    )  # fmt: skip
-
-
-def conv_transpose3d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Size = 1,
-    padding: Size = 0,
-    output_padding: Size = 0,
-    groups: int = 1,
-    dilation: Size = 1,
-) -> Tensor:
-    r"""Transposed convolution over three axes; see :func:`conv_transpose2d` for the formula.
-
-    Shapes:
-        input (N, G·O, *M) or (G·O, *M), weight (G·O, C, *K), bias (G·C), output (N, G·C, *L).
-
-    Backward: convolution for input, windows of the cotangent times input for weight, sum for bias.
-
-    Raises:
-        As :func:`conv_transpose2d`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose3d.html
-
-    >>> conv_transpose3d(torch.ones(1, 1, 1, 1, 1), torch.ones(1, 2, 2, 3, 4)).shape
-    torch.Size([1, 2, 2, 3, 4])
-    """
-    return convolve_transposed(
-        "conv_transpose3d",
-        3, input, weight, bias, stride, padding, output_padding, groups, dilation,
-    )  # fmt: skip
-
-
 def convolve(
     op: str,
     rank: int,
@@ -236,17 +135,17 @@ def convolve(
     With a ``padding_mode`` other than zeros, ``padding`` is one pair of amounts per axis, and the
     input is padded in the dtype of the computation, so that 16-bit gradients are rounded once.
     """
-    G = _check_tensors(op, rank, input, weight, bias, groups)
+    G = check_tensors(op, rank, input, weight, bias, groups)
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)
-    arguments.dtype_among(op, input, _ANY if max(d) == 1 else _WIDE)
+    arguments.dtype_among(op, input, _ANY if max(d) == 1 else WIDE)
     x = input if input.dim() == rank + 2 else input.unsqueeze(0)
     if x.shape[1] != G * weight.shape[1]:
         raise RuntimeError(
             f"{op}: input must have {G * weight.shape[1]} channels for a weight of shape "
             f"{tuple(weight.shape)} with groups={G}, got {x.shape[1]}"
         )
-    _check_bias(op, bias, weight.shape[0])
+    check_bias(op, bias, weight.shape[0])
     dtype = accumulator(input.dtype)
     channels_last = convolution_layout(x, weight, max(s) > 1 or max(d) > 1, G, padding_mode)
     kernel, x, weight = tuple(weight.shape[2:]), x.to(dtype), weight.to(dtype)
@@ -257,7 +156,7 @@ def convolve(
         pads = ((0, 0),) * rank
     windows = _windows_over(op, tuple(x.shape[2:]), kernel, s, pads, d)
     N, O, L = x.shape[0], weight.shape[0], x.shape[2:]
-    _check_not_empty(op, x)
+    check_not_empty(op, x)
     y = correlate(
         x.reshape(N, G, x.shape[1] // G, *L),
         weight.reshape(G, O // G, weight.shape[1], *kernel),
@@ -265,59 +164,10 @@ def convolve(
     )
     if x.shape[1] == 0:
         y, bias = y[:, :, :0], None  # torch drops the output channels and the bias (#101356)
-    return _finish(y, bias, channels_last, input)
+    return finish(y, bias, channels_last, input)
 
 
-def convolve_transposed(
-    op: str,
-    rank: int,
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Size,
-    padding: Size,
-    output_padding: Size,
-    groups: int,
-    dilation: Size,
-) -> Tensor:
-    """Transposed convolution over ``rank`` axes; ``op`` is the name that messages carry."""
-    G = _check_tensors(op, rank, input, weight, bias, groups)
-    s = arguments.per_axis(op, "stride", stride, rank, 1)
-    p = arguments.per_axis(op, "padding", padding, rank, 0)
-    extra = arguments.per_axis(op, "output_padding", output_padding, rank, 0)
-    d = arguments.per_axis(op, "dilation", dilation, rank, 1)
-    arguments.dtype_among(op, input, _WIDE)
-    y = input if input.dim() == rank + 2 else input.unsqueeze(0)
-    if weight.shape[1] < 1:
-        raise RuntimeError(
-            f"{op}: weight must have at least one output channel, got {tuple(weight.shape)}"
-        )
-    if y.shape[1] != weight.shape[0]:
-        raise RuntimeError(
-            f"{op}: input must have {weight.shape[0]} channels for a weight of shape "
-            f"{tuple(weight.shape)}, got {y.shape[1]}"
-        )
-    _check_bias(op, bias, G * weight.shape[1])
-    kernel, dtype = tuple(weight.shape[2:]), accumulator(input.dtype)
-    windows = _windows_under(op, tuple(y.shape[2:]), kernel, s, p, d, extra, y.shape[0] == 0)
-    _check_not_empty(op, y)
-    N, O, M = y.shape[0], y.shape[1] // G, y.shape[2:]
-    x = spread(
-        y.to(dtype).reshape(N, G, O, *M),
-        weight.to(dtype).reshape(G, O, weight.shape[1], *kernel),
-        windows,
-    )
-    channels_last = convolution_layout(
-        y,
-        weight,
-        max(s) > 1 or max(d) > 1,
-        G,
-        overhangs=any(e >= ss for e, ss in zip(extra, s, strict=True)),
-    )
-    return _finish(x, bias, channels_last, input)
-
-
-def _finish(y: Tensor, bias: Tensor | None, channels_last: bool, input: Tensor) -> Tensor:
+def finish(y: Tensor, bias: Tensor | None, channels_last: bool, input: Tensor) -> Tensor:
     """(N, G, O, *M) -> (N, G·O, *M), with bias, in torch's layout and input's dtype and rank."""
     rank = y.dim() - 3
     N, G, O, *M = y.shape
@@ -329,9 +179,10 @@ def _finish(y: Tensor, bias: Tensor | None, channels_last: bool, input: Tensor) 
     return y if input.dim() == rank + 2 else y.squeeze(0)
 
 
-def _check_tensors(
+def check_tensors(
     op: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int
 ) -> int:
+    """Ranks, dtypes and devices fit together, and the groups fit the weight; returns the groups."""
     arguments.tensor(op, "input", input)
     arguments.tensor(op, "weight", weight)
     arguments.optional_tensor(op, "bias", bias)
@@ -354,12 +205,14 @@ def _check_tensors(
     return G
 
 
-def _check_bias(op: str, bias: Tensor | None, channels: int) -> None:
+def check_bias(op: str, bias: Tensor | None, channels: int) -> None:
+    """One number per output channel."""
     if bias is not None and bias.shape != (channels,):
         raise RuntimeError(f"{op}: bias must have shape ({channels},), got {tuple(bias.shape)}")
 
 
-def _check_not_empty(op: str, x: Tensor) -> None:
+def check_not_empty(op: str, x: Tensor) -> None:
+    """Every spatial axis has an entry, as torch demands even where the formula would not."""
     if x.numel() == 0 and x.shape[0] != 0 and x.shape[1] != 0:
         raise RuntimeError(
             f"{op}: input may be empty in its batch or its channels only, got {tuple(x.shape)}"
@@ -399,34 +252,3 @@ def _windows_over(op: str, size: Ints, kernel: Ints, s: Ints, pads: Amounts, d: 
         )
     positions = tuple([r // ss + 1 for r, ss in zip(room, s, strict=True)])
     return Windows(size, positions, kernel, s, tuple([lo for lo, _ in pads]), d)
-
-
-def _check_output_padding(op: str, extra: Ints, s: Ints, d: Ints) -> None:
-    if any(e >= max(ss, dd) for e, ss, dd in zip(extra, s, d, strict=True)):
-        raise RuntimeError(
-            f"{op}: output_padding must be smaller than either stride or dilation, "
-            f"got {extra} with stride {s} and dilation {d}"
-        )
-
-
-def _windows_under(
-    op: str, positions: Ints, kernel: Ints, s: Ints, p: Ints, d: Ints, extra: Ints, empty: bool
-) -> Windows:
-    """The grid that the given number of windows spans, and ``extra`` behind it.
-
-    torch judges neither ``extra`` nor an empty grid when the batch is empty.
-    """
-    if not empty:
-        _check_output_padding(op, extra, s, d)
-    size = tuple(
-        [
-            (m - 1) * ss - 2 * pp + dd * (k - 1) + 1 + e
-            for m, ss, pp, dd, k, e in zip(positions, s, p, d, kernel, extra, strict=True)
-        ]
-    )
-    if min(size) < (0 if empty else 1):
-        raise RuntimeError(
-            f"{op}: padding must leave an output of at least one entry per axis, got {p} "
-            f"for an output of size {size}"
-        )
-    return Windows(size, positions, kernel, s, p, d)

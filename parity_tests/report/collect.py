@@ -50,6 +50,7 @@ def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
         "worst": number(ledger.worst),
         "worst_torch": number(ledger.worst_torch),
         "bounded": ledger.bounded,
+        "unbounded": ledger.unbounded,
         "histogram": {str(k): v for k, v in sorted(ledger.histogram.items())},
         "by_length": {str(k): number(v) for k, v in sorted(ledger.by_length.items())},
         "pairs": [[a, level(x), b, level(y), n] for (a, x, b, y), n in ledger.pairs.items()],

@@ -92,7 +92,9 @@ def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
         ("fail", "the process died in this cell") if crashed else ("not run", "interrupted")
     )
     empty: dict[str, Any] = {"status": status, "reason": reason, "reproduction": None}
-    empty |= dict.fromkeys(("cases", "comparisons", "bounded", "audited", "arbitrated"), 0)
+    empty |= dict.fromkeys(
+        ("cases", "comparisons", "bounded", "unbounded", "audited", "arbitrated"), 0
+    )
     empty |= dict.fromkeys(("worst", "worst_torch", "worst_audit", "seconds"), 0.0)
     empty |= {"regimes": {}, "histogram": {}, "by_length": {}, "pairs": [], "known": {}}
     return {**cell, **empty, "torch_faults": [], "torch_fault_count": 0}
