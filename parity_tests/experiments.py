@@ -68,17 +68,21 @@ def differentiated(
     """Gradients of the wanted inputs, and the cotangents they were taken for."""
     for name in call.wanted:
         tensors[name].requires_grad_()
-    outputs = {
-        name: output
-        for name, output in forward(op, target, call, tensors, cotangent).items()
-        if output.is_floating_point() or output.is_complex()
-    }
-    cotangents = {f"cotangent of {name}": cotangent(name, out) for name, out in outputs.items()}
+    outputs = forward(op, target, call, tensors, cotangent)
+    return pulled_back(outputs, call, tensors, cotangent, create_graph=create_graph)
+
+
+def pulled_back(
+    outputs: Tensors, call: Call, tensors: Tensors, cotangent: Cotangent, *, create_graph: bool
+) -> tuple[Tensors, Tensors]:
+    """Likewise, from outputs that are there already."""
+    smooth = {n: out for n, out in outputs.items() if out.is_floating_point() or out.is_complex()}
+    cotangents = {f"cotangent of {name}": cotangent(name, out) for name, out in smooth.items()}
     if create_graph:
         for c in cotangents.values():
             c.requires_grad_()
     grads = torch.autograd.grad(
-        list(outputs.values()),
+        list(smooth.values()),
         [tensors[name] for name in call.wanted],
         list(cotangents.values()),
         create_graph=create_graph,

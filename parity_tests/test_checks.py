@@ -5,6 +5,7 @@ The faults sit on torch's own operators, so whatever else the suite says of them
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from parity_tests import expectations
+from parity_tests import expectations, experiments, subjects
 from parity_tests.checks import CHECKS
+from parity_tests.checks.transforms import compiled
 from parity_tests.ops import named
 from parity_tests.profiles import PROFILES
-from parity_tests.search import Cell, Outcome, Plan, examine
+from parity_tests.search import Cell, Outcome, Plan, examine, rounds_of_calls
 from parity_tests.subjects import Subject
+from parity_tests.verdict import Departure, Trial, judge
 
 
 def outcome(op: str, check: str, broken: Any, dtype: torch.dtype | None = None) -> Outcome:
@@ -272,6 +275,34 @@ def test_caught_by_its_check(op: str, check: str, dtype: torch.dtype | None, bro
 )
 def test_torch_itself_passes(op: str, check: str, dtype: torch.dtype) -> None:
     assert outcome(op, check, getattr(F, op), dtype).status in ("pass", "known")
+
+
+def judge_compiled(trial: Trial) -> None:
+    """With warnings ignored, as in a run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        judge(trial, compiled, experiments.gradients)
+
+
+@pytest.mark.parametrize("op", ["conv2d", "conv_transpose2d", "batch_norm", "BatchNorm2d"])
+def test_reimpl_compiles_whole(op: str) -> None:
+    """What the deep profile does to one trial in many: Dynamo and AOTAutograd, both passes."""
+    for call in rounds_of_calls(named(op), "ordinary", examples=3, seed=2)[1:]:
+        trial = Trial(named(op), "transforms", call, subjects.load("reimpl"), f64, "cpu")
+        judge_compiled(trial)
+        assert trial.ledger.comparisons >= len(call.wanted)
+
+
+def test_a_graph_break_is_caught() -> None:
+    def breaks(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+        torch._dynamo.graph_break()
+        return F.conv1d(input, *rest, **options)
+
+    (call,) = rounds_of_calls(named("conv1d"), "ordinary", examples=1, seed=2)
+    subject = Subject("broken", (SimpleNamespace(conv1d=breaks),))
+    trial = Trial(named("conv1d"), "transforms", call, subject, f64, "cpu")
+    with pytest.raises(Departure, match="raised"):
+        judge_compiled(trial)
 
 
 def test_a_message_says_where_and_by_how_much() -> None:

@@ -32,7 +32,7 @@ from parity_tests.subjects import TORCH, Subject
 AUDIT_EVERY = 8  # of the cases in double precision
 # Accesses to input elements that a definition may make, being plain Python: about a tenth of a
 # second. A minimal failure is arbitrated whatever it takes.
-AFFORDABLE = 20_000
+AFFORDABLE = 5_000
 
 
 class Departure(AssertionError):
@@ -151,6 +151,7 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
     # Where torch would take the process along it is not run: the subject is judged all the same.
     theirs = None if crash else run_torch(trial, experiment, may_fail=plain is not None)
     if theirs is None and plain is not None:
+        trial.ledger.torch_cannot += 1
         return
     try:
         true = Truth(trial, plain or experiment, definable=plain is None)

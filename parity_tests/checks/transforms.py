@@ -141,7 +141,12 @@ def double_transpose(
 def compiled(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent) -> Tensors:
     """Traced whole by Dynamo and AOTAutograd, forward and first order."""
     torch.compiler.reset()
+    for name in call.wanted:
+        tensors[name].requires_grad_()
+    function, arguments = op.instance(target, call, tensors)
     # aot_eager traces both passes and runs the trace with torch's kernels: what inductor would
     # generate from the trace is not the operator's doing.
-    whole = torch.compile(target, fullgraph=True, backend="aot_eager")
-    return experiments.gradients(op, whole, call, tensors, cotangent)
+    whole = torch.compile(function, fullgraph=True, backend="aot_eager")
+    outputs = outputs_of(whole(**arguments))
+    grads, _ = experiments.pulled_back(outputs, call, tensors, cotangent, create_graph=False)
+    return {f"gradient of {name}": g for name, g in grads.items()}
