@@ -70,7 +70,10 @@ class Expectation:
         names: dict[str, Any] = {**call.arguments, **call.recipes(), "cotangent": call.cotangent}
         names |= {"call": call, "any": any, "all": all, "len": len, "min": min, "max": max}
         names |= {name: getattr(regions, name) for name in regions.__all__}
-        return bool(eval(self.when, {"__builtins__": {}, **names}))
+        try:
+            return bool(eval(self.when, {"__builtins__": {}, **names}))
+        except (ArithmeticError, IndexError, TypeError, ValueError):
+            return False  # a call that is wrong on purpose need not make sense as a condition
 
     @property
     def case(self) -> Mapping[str, Any]:

@@ -19,14 +19,14 @@ from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from parity_tests.checks import Check
-from parity_tests.expectations import Expectation
+from parity_tests.expectations import Expectation, excuse
 from parity_tests.ledger import Ledger
 from parity_tests.op import Call, Op
 from parity_tests.profiles import Profile
 from parity_tests.recipe import FILLS, Recipe
 from parity_tests.strategies import Levels, Pair, calls, covering_set, met_pairs, sample, stream
 from parity_tests.subjects import Subject
-from parity_tests.verdict import Departure, InvalidCall, Trial, Unsupported
+from parity_tests.verdict import Departure, InvalidCall, TorchCrashes, Trial, Unsupported
 
 Drawn = tuple[Call, list[dict[str, Any]]]  # a call, and the choices that led to it
 
@@ -245,6 +245,10 @@ def draw_each(
 
 def run_check(check: Check, trial: Trial) -> None:
     """The check; a departure remembers the trial it was found in."""
+    crash = excuse(trial, crash=True)
+    if crash is not None and trial.subject.is_torch:
+        trial.ledger.known[crash.reason] += 1
+        return
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's and the subject's are not under test
@@ -252,6 +256,8 @@ def run_check(check: Check, trial: Trial) -> None:
     except Departure as departure:
         departure.trial = trial
         raise
+    except TorchCrashes:
+        trial.ledger.torch_cannot += 1
 
 
 def simplified(check: Check, failure: Failure) -> Failure:

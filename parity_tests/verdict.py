@@ -49,6 +49,10 @@ class Unsupported(Exception):
     """The subject says NotImplementedError, or has no such operator."""
 
 
+class TorchCrashes(Exception):
+    """Torch would take the process along: there is nothing to compare with."""
+
+
 class InvalidCall(Exception):
     """A declaration drew a call that torch rejects in float64: the declaration is wrong."""
 
@@ -80,11 +84,19 @@ class Trial:
         return found
 
     @property
-    def reference(self) -> Callable[..., Any]:
-        """Torch's callable."""
+    def oracle(self) -> Callable[..., Any]:
+        """Torch's callable, for float64 on the CPU with oneDNN off."""
         found = TORCH.find(self.op.name)
         assert found is not None, f"torch has no {self.op.name}"
         return found
+
+    @property
+    def reference(self) -> Callable[..., Any]:
+        """Torch's callable, for the trial's own dtype and device; raises where it would crash."""
+        crash = excuse(self, crash=True)
+        if crash is not None:
+            raise TorchCrashes(crash.reason)
+        return self.oracle
 
     def tensors(self) -> Tensors:
         """Fresh tensors of the call."""
@@ -142,14 +154,11 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
     ``plain`` computes the same by other means, where the experiment itself is under test (a
     transform): then it makes the truth, and where torch cannot run the experiment nobody need.
     """
-    crash = excuse(trial, crash=True)
-    if crash is not None and trial.subject.is_torch:
-        trial.ledger.known[crash.reason] += 1
-        return
     # The subject goes first, on copies of its own: no expected answer exists yet to be found.
     got = run_subject(trial, experiment)
     # Where torch would take the process along it is not run: the subject is judged all the same.
-    theirs = None if crash else run_torch(trial, experiment, may_fail=plain is not None)
+    crashes = excuse(trial, crash=True) is not None
+    theirs = None if crashes else run_torch(trial, experiment, may_fail=plain is not None)
     if theirs is None and plain is not None:
         trial.ledger.torch_cannot += 1
         return
@@ -337,7 +346,7 @@ class Truth:
         try:
             with torch.backends.mkldnn.flags(enabled=False):
                 results = experiment(
-                    trial.op, trial.reference, trial.call, self._copies(), self._cotangent
+                    trial.op, trial.oracle, trial.call, self._copies(), self._cotangent
                 )
         except Exception as error:
             raise InvalidCall(f"{trial.op.name}({trial.call}): torch says {error}") from error
@@ -381,7 +390,7 @@ class Truth:
             given = dict(zip(names, tensors, strict=True))
             own = {name: given[name] for name in self.inputs}
             results = self.experiment(
-                trial.op, trial.reference, trial.call, own, lambda name, _: given[name]
+                trial.op, trial.oracle, trial.call, own, lambda name, _: given[name]
             )
             produced[:] = results
             return list(results.values())
