@@ -72,7 +72,7 @@ class Expectation:
         names |= {name: getattr(regions, name) for name in regions.__all__}
         try:
             return bool(eval(self.when, {"__builtins__": {}, **names}))
-        except (ArithmeticError, IndexError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return False  # a call that is wrong on purpose need not make sense as a condition
 
     @property
