@@ -10,6 +10,7 @@ from parity_tests.definitions.convolution import zero_padding
 from parity_tests.op import Call
 
 __all__ = [
+    "empty_output",
     "evaluates",
     "laid_out_oddly",
     "not_finite",
@@ -76,7 +77,9 @@ def axes(call: Call) -> Iterator[Axis]:
 def outreaches_the_grid(call: Call) -> bool:
     """On the last axis a window, or a tap of the first window, starts beyond the grid's end."""
     last = list(axes(call))[-1]
-    window = last.stride * (last.windows - 1) - last.padding
+    # A transposed convolution with a large output_padding has fewer windows than its output holds.
+    fit = (last.size + 2 * last.padding - last.dilation * (last.kernel - 1) - 1) // last.stride + 1
+    window = last.stride * (max(last.windows, fit) - 1) - last.padding
     tap = last.dilation * (last.kernel - 1) - last.padding
     return max(window, tap) >= last.size
 
@@ -84,6 +87,11 @@ def outreaches_the_grid(call: Call) -> bool:
 def padded_by_its_size(call: Call) -> bool:
     """On some axis the padding is as wide as the grid, or wider."""
     return any(axis.padding >= axis.size for axis in axes(call))
+
+
+def empty_output(call: Call) -> bool:
+    """A transposed convolution whose padding leaves nothing of its output on some axis."""
+    return any(axis.size <= 0 for axis in axes(call))
 
 
 def overhangs(call: Call) -> bool:

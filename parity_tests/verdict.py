@@ -163,7 +163,7 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
         trial.ledger.torch_cannot += 1
         return
     try:
-        true = Truth(trial, plain or experiment, definable=plain is None)
+        true = Truth(trial, plain or experiment, definable=trial.place is None)
     except InvalidCall as error:
         if experiment is experiments.forward:
             raise
@@ -337,7 +337,7 @@ class Truth:
 
     def __init__(self, trial: Trial, experiment: Experiment, *, definable: bool = True) -> None:
         self.trial = trial
-        self.definable = definable  # definitions know nothing of transforms
+        self.definable = definable  # definitions know nothing of mapped axes
         self.experiment = experiment
         self.cotangents: Tensors = {}
         self.stored_cotangents: Tensors = {}

@@ -102,6 +102,8 @@ class Evaluation:
             return self._second(name.removeprefix("second gradient of "), index)
         if name.startswith("gradient of "):
             return self._gradient(name.removeprefix("gradient of "), index)
+        if name.startswith("derivative of "):
+            return self._derivative(name.removeprefix("derivative of "), index)
         if " step " in name:
             return self._after_step(name, index)
         return self.outputs(self.inputs)[name][index]
@@ -130,16 +132,24 @@ class Evaluation:
 
         return both_parts(self.inputs[name][index], along)
 
-    def _second(self, name: str, index: Index) -> Any:
-        """d/dz[index] of the slope of <cotangent, f> along the second cotangents."""
-        moving = {
+    def _moving(self, direction: str) -> Arrays:
+        """The wanted inputs, each moving along a direction of its own."""
+        return {
             n: Array(
                 self.inputs[n].shape,
-                lambda *i, n=n: Dual(self.inputs[n][i], self.cotangents[f"of gradient of {n}"][i]),
+                lambda *i, n=n: Dual(self.inputs[n][i], self.cotangents[f"{direction} {n}"][i]),
                 keep=False,
             )
             for n in self.call.wanted
         }
+
+    def _derivative(self, output: str, index: Index) -> Any:
+        """The slope of an output element along the tangents."""
+        return slope(self.outputs({**self.inputs, **self._moving("tangent of")})[output][index])
+
+    def _second(self, name: str, index: Index) -> Any:
+        """d/dz[index] of the slope of <cotangent, f> along the second cotangents."""
+        moving = self._moving("of gradient of")
         if name.startswith("cotangent of "):
             output = name.removeprefix("cotangent of ")
             return slope(self.outputs({**self.inputs, **moving})[output][index])
