@@ -13,16 +13,16 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from parity_tests import recipe as recipes
-from parity_tests import subjects
+from parity_tests import experiments, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.expectations import Expectation
 from parity_tests.op import Call, from_json, to_json
 from parity_tests.ops import named
 from parity_tests.recipe import LAYOUTS, Recipe
 from parity_tests.search import run_check
-from parity_tests.verdict import Trial
+from parity_tests.verdict import Trial, cotangent_recipe
 
 LITERAL = 64  # elements: more are made by NumPy in the script, as they were in the suite
 
@@ -68,66 +68,142 @@ def command(trial: Trial) -> str:
 
 def script(trial: Trial) -> str:
     """A Python script of the case with torch, numpy and the subject alone."""
-    call, name = trial.call, trial.op.name
-    module, _, attribute = trial.subject.name.partition(":")
-    lines = [f'"""{name}, {trial.check}: {trial.subject.name} against torch in float64."""', ""]
-    lines += ["import math", "", "import numpy as np", "import torch"]
-    ours = name
-    if not trial.subject.is_torch:
-        lines.append(f"import {module}")
-        ours = ".".join(filter(None, (module, attribute, name)))
+    name, subject = trial.op.name, trial.subject
+    module, _, attribute = subject.name.partition(":")
     torchs = f"torch.nn.{name}" if trial.op.is_module else f"torch.nn.functional.{name}"
-    lines += ["", *layouts_used(call), f"dtype = torch.{str(trial.dtype).removeprefix('torch.')}"]
-    for key, recipe in call.recipes().items():
-        lines.append(f"{variable(key)} = {tensor_code(recipe, trial)}")
-    lines += ["", "", *runner(trial), ""]
-    mine = torchs if trial.subject.is_torch else ours
-    lines += [f"got = run({mine}, lambda t: t.clone() if t.is_contiguous() else t)"]
-    lines += [f"expected = run({torchs}, lambda t: t.double().contiguous())"]
-    lines += [
-        "for a, b in zip(got, expected):",
-        '    print("got", a, "expected", b, "difference", a.double() - b, sep="\\n")',
+    ours = torchs if subject.is_torch else ".".join(filter(None, (module, attribute, name)))
+    double = "torch.complex128" if trial.dtype.is_complex else "torch.float64"
+    lines = [
+        f'"""{name}, {trial.check}: {subject.name} against torch in double precision."""',
+        "",
+        "import math",
+        "",
+        "import numpy as np",
+        "import torch",
+        *([] if subject.is_torch else [f"import {module}"]),
+        "",
+        *layouts_used(trial.call),
+        f"dtype = torch.{str(trial.dtype).removeprefix('torch.')}",
+        "tensors = {",
+        *(f"    {key!r}: {tensor_code(r, trial)}," for key, r in trial.call.recipes().items()),
+        "}",
+        *cotangents_of(trial),
+        "",
+        "",
+        *runner(trial),
+        "",
+        "",
+        "def exactly(t):",
+        f"    wide = t.to({double}) if t.is_floating_point() or t.is_complex() else t",
+        "    return wide.contiguous().clone()",
+        "",
+        "",
+        "def attempt(target, convert):",
+        "    try:",
+        "        return run(target, convert)",
+        "    except Exception as error:",
+        "        return repr(error)",
+        "",
+        "",
+        f"got = attempt({ours}, lambda t: t.detach())",
+        f"expected = attempt({torchs}, exactly)",
+        'print("got", got, "expected", expected, sep="\\n")',
+        "if not isinstance(got, str) and not isinstance(expected, str):",
+        "    for a, b in zip(got, expected):",
+        '        print("difference", a - b, sep="\\n")',
     ]
-    text = "\n".join(lines) + "\n"
-    return text.replace(".double()", ".to(torch.complex128)") if trial.dtype.is_complex else text
+    return "\n".join(lines) + "\n"
+
+
+def cotangents_of(trial: Trial) -> list[str]:
+    """The cotangents that the check used, as source."""
+    if trial.check not in ("gradients", "second"):
+        return []
+    made: dict[str, Recipe] = {}
+
+    def remember(name: str, output: Tensor) -> Tensor:
+        made[name] = cotangent_recipe(trial.call, name, tuple(output.shape))
+        return made[name].tensor(torch.float64)
+
+    inputs = trial.call.tensors(torch.complex128 if trial.dtype.is_complex else torch.float64)
+    run = experiments.second if trial.check == "second" else experiments.gradients
+    run(trial.op, trial.oracle, trial.call, inputs, remember)
+    lines = (f"    {name!r}: {tensor_code(recipe, trial)}," for name, recipe in made.items())
+    return ["cotangents = {", *lines, "}"]
 
 
 def runner(trial: Trial) -> list[str]:
     """The function ``run(target, convert)`` of the script."""
-    call, op = trial.call, trial.op
-    names = op.parameters.parameters
-    lines = ["def run(target, convert):", "    t = {"]
-    lines += [f"        {key!r}: convert({variable(key)})," for key in call.recipes()]
-    lines += ["    }"]
-    if trial.check in ("gradients", "second"):
-        lines += [f"    wanted = [t[name].requires_grad_() for name in {list(call.wanted)}]"]
-    given = {k: v for k, v in call.arguments.items() if not (op.is_module and k in names)}
-    passed = ", ".join(f"{k}={code(k, v)}" for k, v in given.items())
-    if op.is_module:
-        built = ", ".join(f"{k}={v!r}" for k, v in call.arguments.items() if k in names)
-        lines += [f"    module = target({built})"]
-        for key in call.state:
-            lines += [
-                f"    slots = (module._parameters, module._buffers)[{key!r} in module._buffers]",
-                f"    slots[{key!r}] = t[{key!r}]",
-            ]
-        lines += [f"    output = module.train({call.training})({passed})"]
-    else:
-        lines += [f"    output = target({passed})"]
-    if trial.check not in ("gradients", "second"):
-        kept = ", ".join(f"t[{b!r}]" for b in op.buffers if b in call.recipes())
-        return [*lines, f"    return [output, {kept}]" if kept else "    return [output]"]
-    shape = replace(call.cotangent, shape=(0,), layout="contiguous")
-    lines += [
-        f"    random = np.random.Generator(np.random.PCG64({shape.seed}))",
-        "    cotangent = torch.from_numpy(random.standard_normal(tuple(output.shape))).to(dtype)",
-        "    return torch.autograd.grad(output, wanted, cotangent.to(output.dtype))",
+    call = trial.call
+    differentiated = trial.check in ("gradients", "second")
+    lines = [
+        "def run(target, convert):",
+        "    t = {name: convert(x) for name, x in tensors.items()}",
     ]
+    if differentiated:
+        lines += [
+            "    c = {name: convert(x) for name, x in cotangents.items()}",
+            f"    wanted = [t[name].requires_grad_() for name in {list(call.wanted)}]",
+        ]
+    lines += called(trial)
+    if trial.check == "gradients":
+        return [*lines, "    return torch.autograd.grad(output, wanted, c['output'])"]
+    if trial.check == "second":
+        over = ", ".join(f"c['of gradient of {name}']" for name in call.wanted)
+        return [
+            *lines,
+            "    first_c = c['output'].requires_grad_()",
+            "    first = torch.autograd.grad(output, wanted, first_c, create_graph=True)",
+            "    inputs = [*wanted, first_c]",
+            f"    return torch.autograd.grad(first, inputs, [{over}], materialize_grads=True)",
+        ]
     return lines
 
 
-def variable(name: str) -> str:
-    return name.replace(" ", "_")
+def called(trial: Trial) -> list[str]:
+    """The lines that call the target, once or for every step."""
+    call, op = trial.call, trial.op
+    names = op.parameters.parameters if op.is_module else {}
+    built = ", ".join(f"{k}={v!r}" for k, v in call.arguments.items() if k in names)
+    given = {k: code(k, v) for k, v in call.arguments.items() if k not in names}
+    passed = ", ".join(f"{k}={v}" for k, v in given.items())
+    lines = [f"    module = target({built})"] if op.is_module else []
+    for key in call.state:
+        lines += [
+            f"    slots = (module._parameters, module._buffers)[{key!r} in module._buffers]",
+            f"    slots[{key!r}] = t[{key!r}]",
+        ]
+    function = "target"
+    if op.is_module:
+        lines += [f"    module.train({call.training})"]
+        function = "module"
+    if trial.check != "buffers":
+        lines += [f"    output = {function}({passed})"]
+        return lines if trial.check in ("gradients", "second") else [*lines, "    return [output]"]
+    lines += ["    results = []"]
+    held = "dict(module.named_buffers())" if op.is_module else "t"
+    for i, step in enumerate(call.steps, start=1):
+        changed = {k: repr(v) for k, v in step.items() if k in given}
+        arguments = given | changed | {"input": f"t['step {i} input']"}
+        if op.is_module:
+            lines += action_code(step["action"])
+        passed = ", ".join(f"{k}={v}" for k, v in arguments.items())
+        lines += [
+            f"    results.append({function}({passed}).detach())",
+            f"    held = {held}",
+            f"    results += [held[b].clone() for b in {list(op.buffers)} if b in held]",
+        ]
+    return [*lines, "    return results"]
+
+
+def action_code(action: str) -> list[str]:
+    """What happens to a module before a step, as source; see ``experiments.act``."""
+    name, _, value = action.partition("=")
+    if value:
+        return [f"    module.{name} = {value}"]
+    if name == "load_state_dict":
+        return ["    module.load_state_dict({k: convert(tensors[k]) for k in module.state_dict()})"]
+    return [f"    module.{name}()"]
 
 
 def code(name: str, value: Any) -> str:
@@ -137,25 +213,25 @@ def code(name: str, value: Any) -> str:
 
 def layouts_used(call: Call) -> list[str]:
     """The source of the layouts that the call's tensors have."""
-    used = {r.layout for r in call.recipes().values()} - {"contiguous"}
-    lines = ["from torch import Tensor", "", ""] if used else []
-    for layout in sorted(used):
-        lines += [*inspect.getsource(LAYOUTS[layout]).rstrip().splitlines(), "", ""]
+    recipes = (*call.recipes().values(), call.cotangent)
+    used = {r.layout for r in recipes if not (r.written and r.layout == "expanded")}
+    lines = ["from torch import Tensor", ""] if used - {"contiguous"} else []
+    for layout in sorted(used - {"contiguous"}):
+        lines += ["", *inspect.getsource(LAYOUTS[layout]).rstrip().splitlines(), ""]
     return lines
 
 
 def tensor_code(recipe: Recipe, trial: Trial) -> str:
-    """An expression that makes the tensor."""
+    """An expression that makes the tensor: its numbers if they are few, else a way to draw them."""
     plain = replace(recipe, layout="contiguous").tensor(trial.dtype)
     dtype = "dtype" if recipe.dtype is None else f"torch.{recipe.dtype}"
     if plain.numel() <= LITERAL:
         numbers = repr(plain.tolist()).replace("nan", "math.nan").replace("inf", "math.inf")
         made = f"torch.tensor({numbers}, dtype={dtype}).reshape({tuple(plain.shape)})"
     else:
-        fill = recipes.FILLS[recipe.fill].__name__
-        made = (
-            f"torch.from_numpy(np.random.Generator(np.random.PCG64({recipe.seed}))"
-            f".standard_normal({tuple(recipe.shape)})).to({dtype})"
+        drawn = (
+            f"np.random.Generator(np.random.PCG64({recipe.seed})).standard_normal({recipe.shape})"
         )
-        made += "" if fill == "normal" else f"  # {fill} in the suite"
-    return made if recipe.layout == "contiguous" else f"{recipe.layout}({made})"
+        made = f"torch.from_numpy({drawn}).to({dtype})"
+    expanded = recipe.written and recipe.layout == "expanded"
+    return made if expanded or recipe.layout == "contiguous" else f"{recipe.layout}({made})"

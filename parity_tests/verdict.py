@@ -25,6 +25,7 @@ from parity_tests.expectations import Expectation, excuse
 from parity_tests.experiments import Experiment
 from parity_tests.ledger import Ledger
 from parity_tests.op import Call, Op, Tensors
+from parity_tests.recipe import Recipe
 from parity_tests.running_error import Bounded, accept, bound, error_over_bound
 from parity_tests.strategies import stream
 from parity_tests.subjects import TORCH, Subject
@@ -142,10 +143,15 @@ class Trial:
         self.blame("torch" if self.subject.is_torch else self.subject.name, message, **details)
 
 
+def cotangent_recipe(call: Call, name: str, shape: tuple[int, ...]) -> Recipe:
+    """The cotangent of an output: the call's kind of numbers in the output's shape."""
+    like = call.cotangent
+    return Recipe(shape, like.fill, like.layout, (like.seed << 16) + stream(name) % 2**16)
+
+
 def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, device: str) -> Tensor:
-    recipe = call.cotangent
-    seed = (recipe.seed << 16) + stream(name) % 2**16
-    return type(recipe)(tuple(output.shape), recipe.fill, recipe.layout, seed).tensor(dtype, device)
+    """Its tensor."""
+    return cotangent_recipe(call, name, tuple(output.shape)).tensor(dtype, device)
 
 
 def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None) -> None:

@@ -61,15 +61,19 @@ def compare_verdicts(trial: Trial, call: Call, bad: Bad | None) -> None:
     what = f"{trial.op.name}({call})" + (f" [{bad.argument}: {bad.what}]" if bad else "")
     match expected, got:
         case Exception(), Exception():
-            compare_exceptions(trial, expected, got, bad, what)
+            compare_exceptions(trial, call, expected, got, bad, what)
         case Exception(), _:
             trial.depart(
-                f"accepted what torch rejects ({named(expected)}): {what}", kind="accepted"
+                f"accepted what torch rejects ({named(expected)}): {what}",
+                kind="accepted",
+                call=call,
             )
         case _, Exception():
-            trial.depart(f"rejected what torch accepts: {named(got)}: {what}", kind="rejected")
+            trial.depart(
+                f"rejected what torch accepts: {named(got)}: {what}", kind="rejected", call=call
+            )
         case _ if got != expected:
-            trial.depart(f"outputs are {got}, torch's {expected}: {what}", kind="shape")
+            trial.depart(f"outputs are {got}, torch's {expected}: {what}", kind="shape", call=call)
 
 
 def arbitrated(trial: Trial, call: Call, got: Outcome, expected: Outcome) -> Outcome:
@@ -86,7 +90,7 @@ def arbitrated(trial: Trial, call: Call, got: Outcome, expected: Outcome) -> Out
 
 
 def compare_exceptions(
-    trial: Trial, expected: Exception, got: Exception, bad: Bad | None, what: str
+    trial: Trial, call: Call, expected: Exception, got: Exception, bad: Bad | None, what: str
 ) -> None:
     """A type that catches both; from reimpl, a message that names the argument and the value."""
     if not isinstance(got, (type(expected), promised(expected))):
@@ -94,12 +98,15 @@ def compare_exceptions(
             f"raised {named(got)}, torch {named(expected)}: who catches "
             f"{promised(expected).__name__} would miss it: {what}",
             kind="exception type",
+            call=call,
         )
     message = str(got)
     if bad is None or trial.subject.name != "reimpl":
         return
     if bad.argument not in message or "got" not in message:
-        trial.depart(f"the message lacks argument or value: {message!r}: {what}", kind="message")
+        trial.depart(
+            f"the message lacks argument or value: {message!r}: {what}", kind="message", call=call
+        )
 
 
 def promised(error: Exception) -> type[Exception]:

@@ -6,6 +6,7 @@ Whatever stops the run, what was found so far is on disk.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def reproduction(trial: Trial, message: str, details: dict[str, Any]) -> dict[st
         "details": to_json({k: jsonable(v) for k, v in details.items()}),
         "case": case_of(trial),
         "command": command(trial),
-        "script": script(trial),
+        "script": script(replace(trial, call=details.get("call", trial.call))),
     }
 
 
