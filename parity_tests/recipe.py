@@ -65,13 +65,13 @@ def offset(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dty
 
 
 def huge(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
-    """N(0, 1) scaled up to the square root of the dtype's range, roughly."""
-    return random.standard_normal(shape) * 2.0 ** (0.4 * _exponents(dtype))
+    """N(0, 1) scaled up as far as products of four such numbers stay in the dtype's range."""
+    return random.standard_normal(shape) * 2.0 ** (0.2 * _exponents(dtype))
 
 
 def tiny(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
     """N(0, 1) scaled down likewise."""
-    return random.standard_normal(shape) * 2.0 ** (-0.4 * _exponents(dtype))
+    return random.standard_normal(shape) * 2.0 ** (-0.2 * _exponents(dtype))
 
 
 def mixed(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:

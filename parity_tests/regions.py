@@ -17,7 +17,6 @@ __all__ = [
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
-    "scaled_badly",
     "zero_dilation",
 ]
 
@@ -25,12 +24,6 @@ __all__ = [
 def not_finite(call: Call) -> bool:
     """NaN or infinities among the numbers, cotangent included."""
     return any(r.fill == "special" for r in (*call.recipes().values(), call.cotangent))
-
-
-def scaled_badly(call: Call) -> bool:
-    """Numbers of very different size, or far from zero beside their spread."""
-    fills = {r.fill for r in (*call.recipes().values(), call.cotangent)}
-    return bool(fills & {"offset", "huge", "tiny", "mixed"})
 
 
 def laid_out_oddly(call: Call) -> bool:

@@ -161,7 +161,8 @@ class Search:
             draw_each(
                 calls(cell.op, regime, forced, with_steps=cell.check.steps),
                 holds,
-                max(2, plan.profile.examples // cell.check.share),
+                # Hypothesis begins with the simplest example of all, round for round the same.
+                max(3, plan.profile.examples // cell.check.share),
                 (cell.op.name, cell.check.name, regime, number, plan.seed),
             )
         except Departure:
@@ -179,6 +180,8 @@ class Search:
 
     def confirmed(self, failure: Failure) -> Failure | None:
         """The minimal failure, simplified, after arbitration at any price."""
+        if rerun(self.cell.check, failure.trial, thorough=False) is None:
+            return self.not_reproducible([failure])
         again = rerun(self.cell.check, failure.trial)
         if again is None:  # the oracle was off, as only the definition could tell
             self.ledger.torch_fault(
@@ -206,7 +209,17 @@ class Search:
         for index in range(self.plan.profile.samples):
             trial = self.trial(sample(call, index, regime), regime, dtype)
             trial.measured = index == 0 or exact
-            run_check(self.cell.check, trial)
+            try:
+                run_check(self.cell.check, trial)
+            except Unsupported as refusal:
+                if not self.ledger.comparisons:
+                    raise
+                # Who refuses some calls and takes others departs: unsupported is who takes none.
+                departure = Departure(
+                    f"takes other calls, but not this one: {refusal}", kind="partial"
+                )
+                departure.trial = trial
+                raise departure from refusal
             exact = exact or self.ledger.last_was_exact
 
     def trial(self, call: Call, regime: str, dtype: torch.dtype) -> Trial:
@@ -296,14 +309,16 @@ def simpler_recipes(recipe: Recipe) -> Iterator[Recipe]:
         yield replace(recipe, layout="contiguous")
 
 
-def rerun(check: Check, trial: Trial) -> Failure | None:
-    """Check a trial by itself, outside any search and whatever arbitration takes."""
-    trial = replace(trial, ledger=Ledger(), thorough=True)
+def rerun(check: Check, trial: Trial, *, thorough: bool = True) -> Failure | None:
+    """Check a trial by itself, outside any search, and if thorough whatever arbitration takes."""
+    trial = replace(trial, ledger=Ledger(), thorough=thorough)
     try:
         run_check(check, trial)
     except Departure as departure:
         return Failure(trial, departure)
-    except (Unsupported, InvalidCall):
+    except Unsupported as refusal:
+        return Failure(trial, Departure(f"refuses this call: {refusal}", kind="partial"))
+    except InvalidCall:
         pass
     return None
 

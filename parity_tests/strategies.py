@@ -85,10 +85,6 @@ class Draw:
         """An unnamed integer."""
         return self._draw(st.integers(low, high))
 
-    def boolean(self) -> bool:
-        """An unnamed choice between False and True."""
-        return self._draw(st.booleans())
-
     def _one(self, name: str, values: Sequence[T], *, forced: bool) -> T:
         if forced and name in self._forced and self._forced[name] in values:
             return self._forced[name]

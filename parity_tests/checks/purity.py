@@ -24,13 +24,12 @@ def purity(trial: Trial) -> None:
         call, arguments = trial.op.instance(trial.target, trial.call, tensors)
         random = torch.random.get_rng_state()  # after building a module, which draws its weights
         outputs = outputs_of(call(**arguments))
+    first = {name: output.clone() for name, output in outputs.items()}
     if not torch.equal(random, torch.random.get_rng_state()):
         trial.depart("the random generator was used", kind="random generator")
     if (after := surroundings()) != before:
         trial.depart(f"global state changed: {before} became {after}", kind="global state")
-    for name, t in tensors.items():
-        if name not in trial.op.buffers and not same_bits(t, copies[name]):
-            trial.depart(f"{name} was written to", kind="input written to", result=name)
+    compare_inputs(trial, tensors, copies)
     compare_aliases(trial, outputs, tensors)
     with trial.subject_at_work():
         repeats = list(repeated(trial))
@@ -38,7 +37,22 @@ def purity(trial: Trial) -> None:
         for name, output in wanted.items():
             if not same_bits(got[name], output):
                 trial.depart(f"{what}: {name} is not the same", kind=what, result=name)
+    compare_with_later(trial, outputs, first)
     trial.ledger.comparisons += 1
+
+
+def compare_inputs(trial: Trial, tensors: Tensors, copies: Tensors) -> None:
+    """Nothing but declared buffers was written to."""
+    for name, t in tensors.items():
+        if name not in trial.op.buffers and not same_bits(t, copies[name]):
+            trial.depart(f"{name} was written to", kind="input written to", result=name)
+
+
+def compare_with_later(trial: Trial, outputs: Tensors, first: Tensors) -> None:
+    """No later call has written to the first one's outputs."""
+    for name, output in outputs.items():
+        if not same_bits(output, first[name]):
+            trial.depart(f"{name} was changed by a later call", kind="scratch", result=name)
 
 
 def surroundings() -> tuple[Any, ...]:
@@ -47,6 +61,8 @@ def surroundings() -> tuple[Any, ...]:
         torch.is_grad_enabled(),
         torch.get_default_dtype(),
         torch.get_num_threads(),
+        torch.get_float32_matmul_precision(),
+        torch.backends.cudnn.benchmark,
         torch.is_inference_mode_enabled(),
         torch.are_deterministic_algorithms_enabled(),
     )
@@ -65,6 +81,9 @@ def compare_aliases(trial: Trial, outputs: Tensors, tensors: Tensors) -> None:
     """Outputs share memory with inputs only where torch's do."""
     theirs = trial.tensors()
     torchs = outputs_of(trial.op.run(trial.reference, trial.call, theirs))
+    for name, output in outputs.items():
+        if output.requires_grad != torchs[name].requires_grad:
+            trial.depart(f"requires_grad of {name} is {output.requires_grad}", kind="requires_grad")
     mine, expected = aliases(outputs, tensors), aliases(torchs, theirs)
     if mine - expected:
         trial.depart(f"{sorted(mine - expected)} share memory, torch's do not", kind="alias")

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mpmath
-import torch
 from torch import Tensor
 
 from parity_tests.definitions.array import Array, Index
@@ -199,9 +198,3 @@ def both_parts(at: Any, along: Callable[[Any], Any]) -> Any:
     if isinstance(at, mpmath.mpc):
         return mpmath.mpc(along(mpmath.mpc(1)), along(mpmath.mpc(0, 1)))
     return along(mpmath.mpf(1))
-
-
-def tensor_of(array: Array) -> Tensor:
-    """All elements, in float64, for tests and examples."""
-    flat = [plain(array[i]) for i in array.indices()]
-    return torch.tensor(flat, dtype=torch.float64).reshape(array.shape)
