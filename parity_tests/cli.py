@@ -49,7 +49,8 @@ def run_suite(workers: str, options: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child as well
     status = process.wait()
     if report.exists():
-        return EXIT[json.loads(report.read_text(encoding="utf-8"))["verdict"]]
+        verdict = EXIT[json.loads(report.read_text(encoding="utf-8"))["verdict"]]
+        return verdict if verdict or not status else EXIT["FAIL"]  # pytest failed: never green
     if status != PYTEST_USAGE:
         sys.stderr.write("no report: nothing was run\n")
     return USAGE

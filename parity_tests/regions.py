@@ -74,7 +74,8 @@ def outreaches_the_grid(call: Call) -> bool:
     fit = (last.size + 2 * last.padding - last.dilation * (last.kernel - 1) - 1) // last.stride + 1
     window = last.stride * (max(last.windows, fit) - 1) - last.padding
     tap = last.dilation * (last.kernel - 1) - last.padding
-    return max(window, tap) >= last.size
+    # A second derivative swaps stride and dilation: then padding as wide as the grid will do.
+    return max(window, tap, last.padding) >= last.size
 
 
 def padded_by_its_size(call: Call) -> bool:

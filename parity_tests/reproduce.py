@@ -98,6 +98,12 @@ def script(trial: Trial) -> str:
         "    return wide.contiguous().clone()",
         "",
         "",
+        "def copied(t):",
+        "    if 0 in t.stride():",
+        "        return t.detach()",
+        "    return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype).copy_(t)",
+        "",
+        "",
         "def attempt(target, convert):",
         "    try:",
         "        return run(target, convert)",
@@ -105,7 +111,7 @@ def script(trial: Trial) -> str:
         "        return repr(error)",
         "",
         "",
-        f"got = attempt({ours}, lambda t: t.detach())",
+        f"got = attempt({ours}, copied)",
         f"expected = attempt({torchs}, exactly)",
         'print("got", got, "expected", expected, sep="\\n")',
         "if not isinstance(got, str) and not isinstance(expected, str):",
@@ -123,9 +129,10 @@ def cotangents_of(trial: Trial) -> list[str]:
 
     def remember(name: str, output: Tensor) -> Tensor:
         made[name] = cotangent_recipe(trial.call, name, tuple(output.shape))
-        return made[name].tensor(torch.float64)
+        return made[name].tensor(double)
 
-    inputs = trial.call.tensors(torch.complex128 if trial.dtype.is_complex else torch.float64)
+    double = torch.complex128 if trial.dtype.is_complex else torch.float64
+    inputs = trial.call.tensors(double)
     run = experiments.second if trial.check == "second" else experiments.gradients
     run(trial.op, trial.oracle, trial.call, inputs, remember)
     lines = (f"    {name!r}: {tensor_code(recipe, trial)}," for name, recipe in made.items())

@@ -21,6 +21,7 @@ from parity_tests.report.render import write
 from parity_tests.search import Cell, Outcome, Plan, examine
 
 T = TypeVar("T")
+KEPT = 3600  # seconds that the rows of a run are kept for
 
 
 class BadOption(ValueError):
@@ -68,6 +69,8 @@ class Run:
             if dtype is None or not dtypes or dtype in dtypes
             for device in devices
         )
+        if not cells:
+            raise BadOption("no cell matches the operators, checks and dtypes asked for")
         return cls(
             plan=Plan(subject, profile, seed, expectations.load()),
             cells=cells,
@@ -117,7 +120,7 @@ class Run:
         }
         report = merge(self.rows, OPS, about)
         for old in self.rows.parent.iterdir():
-            if old != self.rows:
+            if time.time() - old.stat().st_mtime > KEPT:  # another run may be at work beside this
                 shutil.rmtree(old, ignore_errors=True)
         page = write(report, self.output)
         statuses = ", ".join(f"{n} {status}" for status, n in report["statuses"].items())

@@ -132,7 +132,8 @@ def worst(raw: Json, of_torch: bool) -> str:
     match raw["status"]:
         case "fail":
             details = (raw["reproduction"] or {}).get("details") or {}
-            return two_digits(float(plain(details["over"]))) if "over" in details else ""
+            over = details.get("over")  # None where nothing but equality will do
+            return "" if over is None else two_digits(float(plain(over)))
         case "unsupported" | "not run":
             return ""
     return two_digits(float(raw["worst_torch" if of_torch else "worst"])) if raw["bounded"] else ""

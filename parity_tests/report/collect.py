@@ -95,9 +95,10 @@ def number(value: float) -> float | str:
 
 
 def jsonable(value: Any) -> Any:
-    return (
-        value if isinstance(value, int | float | str | bool | None | list | tuple) else str(value)
-    )
+    """Plain values as they are, tuples as lists, the rest as text."""
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, int | float | str | bool | None | list) else str(value)
 
 
 def level(value: Any) -> Any:
