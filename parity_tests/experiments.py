@@ -76,7 +76,7 @@ def pulled_back(
     outputs: Tensors, call: Call, tensors: Tensors, cotangent: Cotangent, *, create_graph: bool
 ) -> tuple[Tensors, Tensors]:
     """Likewise, from outputs that are there already."""
-    smooth = {n: out for n, out in outputs.items() if out.is_floating_point() or out.is_complex()}
+    smooth = {name: out for name, out in outputs.items() if not is_integer(out)}
     cotangents = {f"cotangent of {name}": cotangent(name, out) for name, out in smooth.items()}
     if create_graph:
         for c in cotangents.values():
@@ -89,6 +89,11 @@ def pulled_back(
         materialize_grads=True,  # with zero channels torch drops inputs from the graph
     )
     return dict(zip(call.wanted, grads, strict=True)), cotangents
+
+
+def is_integer(t: Tensor) -> bool:
+    """Neither floating-point nor complex: no derivative, and compared for equality."""
+    return not (t.is_floating_point() or t.is_complex())
 
 
 def buffers(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) -> Tensors:

@@ -258,8 +258,7 @@ def draw_each(
 
 def run_check(check: Check, trial: Trial) -> None:
     """The check; a departure remembers the trial it was found in."""
-    crash = excuse(trial, crash=True)
-    if crash is not None and trial.subject.is_torch:
+    if trial.subject.is_torch and (crash := excuse(trial, crash=True)) is not None:
         trial.ledger.known[crash.reason] += 1
         return
     try:

@@ -22,7 +22,7 @@ from torch import Tensor
 from parity_tests import experiments
 from parity_tests.definitions import evaluate
 from parity_tests.expectations import Expectation, excuse
-from parity_tests.experiments import Experiment
+from parity_tests.experiments import Experiment, is_integer
 from parity_tests.ledger import Ledger
 from parity_tests.op import Call, Op, Tensors
 from parity_tests.recipe import Recipe
@@ -484,8 +484,3 @@ def exactly(t: Tensor) -> Tensor:
     """A contiguous copy with the same numbers, in double precision where they are not integers."""
     wide = torch.complex128 if t.is_complex() else torch.float64
     return (t if is_integer(t) else t.to(wide)).contiguous().clone()
-
-
-def is_integer(t: Tensor) -> bool:
-    """Neither floating-point nor complex: compared for equality."""
-    return not (t.is_floating_point() or t.is_complex())

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from parity_tests import experiments
-from parity_tests.experiments import Cotangent, Target, outputs_of
+from parity_tests.experiments import Cotangent, Target, is_integer, outputs_of
 from parity_tests.op import Call, Op, Tensors
 from parity_tests.recipe import Recipe
-from parity_tests.verdict import Trial, is_integer, judge
+from parity_tests.verdict import Trial, judge
 
 SIZE = 2  # of the mapped axis
 
