@@ -23,7 +23,7 @@ from parity_tests.op import Call, from_json
 if TYPE_CHECKING:
     from parity_tests.verdict import Trial
 
-OWN = Path(__file__).with_name("expectations.toml")
+OWN = Path(__file__).with_name("expectations")  # one file per family
 
 
 class BadExpectations(ValueError):
@@ -82,7 +82,9 @@ class Expectation:
 
 
 def load(path: Path = OWN) -> tuple[Expectation, ...]:
-    """Read the file; an entry without a reason or a pinned case is an error."""
+    """Read a file, or all of a folder; an entry without reason or pinned case is an error."""
+    if path.is_dir():
+        return tuple(entry for file in sorted(path.glob("*.toml")) for entry in load(file))
     entries = tomllib.loads(path.read_text(encoding="utf-8")).get("known", [])
     loaded = []
     for number, entry in enumerate(entries, start=1):

@@ -94,7 +94,7 @@ class Op:
     """An operator: what it is called, what calls it takes, and what it computes.
 
     The subject's callable is found by ``name``: lower case in torch.nn.functional's way,
-    capitalised in torch.nn's.
+    capitalised in torch.nn's, with a trailing underscore also in torch.nn.init's.
     """
 
     name: str
@@ -110,10 +110,26 @@ class Op:
     bad: tuple[Bad, ...] = ()
     pinned: tuple[Call, ...] = ()
     primitives: tuple[str, ...] = ()  # ATen operators it may call beyond the common list
+    reference: Callable[..., Any] | None = None  # torch's composition, where it has no such name
+    # What tells the truth about torch in that dtype, where torch in float64 does not: it selects
+    # other elements (nearest), or draws other random numbers.
+    oracle: Callable[[torch.dtype], Callable[..., Any]] | None = None
 
     @property
     def is_module(self) -> bool:
         return self.name[0].isupper()
+
+    def written(self, call: Call) -> tuple[str, ...]:
+        """The arguments that the call writes to, by torch's naming: ``out``, or its input.
+
+        Buffers are another matter: those it keeps up to date beside its outputs.
+        """
+        written = []
+        if call.arguments.get("out") is not None:
+            written.append("out")
+        if call.arguments.get("inplace") is True or self.name.endswith("_"):
+            written.append(next(iter(call.recipes())))
+        return tuple(written)
 
     @cached_property
     def parameters(self) -> inspect.Signature:
@@ -126,6 +142,9 @@ class Op:
         """What to call, and with which arguments: a module is built and given its state first."""
         drawn = call.arguments.items()
         arguments = {k: tensors[k] if isinstance(v, Recipe) else v for k, v in drawn}
+        for name in self.written(call):
+            if arguments[name].requires_grad:  # autograd lets nobody write to a leaf
+                arguments[name] = arguments[name].clone()
         if not self.is_module:
             return target, arguments
         constructor = {k: v for k, v in arguments.items() if k in self.parameters.parameters}

@@ -70,7 +70,7 @@ def script(trial: Trial) -> str:
     """A Python script of the case with torch, numpy and the subject alone."""
     name, subject = trial.op.name, trial.subject
     module, _, attribute = subject.name.partition(":")
-    torchs = f"torch.nn.{name}" if trial.op.is_module else f"torch.nn.functional.{name}"
+    torchs = torch_path(trial)
     ours = torchs if subject.is_torch else ".".join(filter(None, (module, attribute, name)))
     double = "torch.complex128" if trial.dtype.is_complex else "torch.float64"
     lines = [
@@ -80,7 +80,7 @@ def script(trial: Trial) -> str:
         "",
         "import numpy as np",
         "import torch",
-        *([] if subject.is_torch else [f"import {module}"]),
+        *(f"import {m}" for m in sorted({module, torchs.rpartition(".")[0]}) if "torch" not in m),
         "",
         *layouts_used(trial.call),
         f"dtype = torch.{str(trial.dtype).removeprefix('torch.')}",
@@ -125,6 +125,17 @@ def cotangents_of(trial: Trial) -> list[str]:
     """The cotangents that the check used, as source."""
     if trial.check not in ("gradients", "second"):
         return []
+    lines = (f"    {n!r}: {tensor_code(r, trial)}," for n, r in cotangents(trial).items())
+    return ["cotangents = {", *lines, "}"]
+
+
+def cotangent_names(trial: Trial) -> list[str]:
+    """The outputs that have a cotangent."""
+    return [name for name in cotangents(trial) if not name.startswith("of gradient of ")]
+
+
+def cotangents(trial: Trial) -> dict[str, Recipe]:
+    """The recipes of all cotangents, found by running the check's experiment in double."""
     made: dict[str, Recipe] = {}
 
     def remember(name: str, output: Tensor) -> Tensor:
@@ -135,8 +146,16 @@ def cotangents_of(trial: Trial) -> list[str]:
     inputs = trial.call.tensors(double)
     run = experiments.second if trial.check == "second" else experiments.gradients
     run(trial.op, trial.oracle, trial.call, inputs, remember)
-    lines = (f"    {name!r}: {tensor_code(recipe, trial)}," for name, recipe in made.items())
-    return ["cotangents = {", *lines, "}"]
+    return made
+
+
+def torch_path(trial: Trial) -> str:
+    """Where torch's callable is found."""
+    if trial.op.reference is not None:
+        return f"{trial.op.reference.__module__}.{trial.op.reference.__qualname__}"
+    homes = {"torch.nn.functional": torch.nn.functional, "torch.nn": torch.nn}
+    home = next((n for n, space in homes.items() if hasattr(space, trial.op.name)), "torch.nn.init")
+    return f"{home}.{trial.op.name}"
 
 
 def runner(trial: Trial) -> list[str]:
@@ -153,15 +172,21 @@ def runner(trial: Trial) -> list[str]:
             f"    wanted = [t[name].requires_grad_() for name in {list(call.wanted)}]",
         ]
     lines += called(trial)
+    if differentiated:
+        # One output, or several of which some are integers.
+        named = cotangent_names(trial)
+        lines += [f"    over = [c[name] for name in {named}]"]
+        if named != ["output"]:
+            lines += ["    output = [o for o in output if o.is_floating_point()]"]
     if trial.check == "gradients":
-        return [*lines, "    return torch.autograd.grad(output, wanted, c['output'])"]
+        return [*lines, "    return torch.autograd.grad(output, wanted, over)"]
     if trial.check == "second":
         over = ", ".join(f"c['of gradient of {name}']" for name in call.wanted)
         return [
             *lines,
-            "    first_c = c['output'].requires_grad_()",
-            "    first = torch.autograd.grad(output, wanted, first_c, create_graph=True)",
-            "    inputs = [*wanted, first_c]",
+            "    over = [o.requires_grad_() for o in over]",
+            "    first = torch.autograd.grad(output, wanted, over, create_graph=True)",
+            "    inputs = [*wanted, *over]",
             f"    return torch.autograd.grad(first, inputs, [{over}], materialize_grads=True)",
         ]
     return lines
@@ -186,7 +211,9 @@ def called(trial: Trial) -> list[str]:
         function = "module"
     if trial.check != "buffers":
         lines += [f"    output = {function}({passed})"]
-        return lines if trial.check in ("gradients", "second") else [*lines, "    return [output]"]
+        if trial.check in ("gradients", "second"):
+            return lines
+        return [*lines, "    return list(output) if isinstance(output, tuple) else [output]"]
     lines += ["    results = []"]
     held = "dict(module.named_buffers())" if op.is_module else "t"
     for i, step in enumerate(call.steps, start=1):

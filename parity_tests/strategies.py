@@ -248,7 +248,8 @@ def steps(d: Draw, op: Op, call: Call) -> tuple[Mapping[str, Any], ...]:
         if op.is_module:
             step["action"] = d.choice("step action", actions)
         else:
-            step["training"] = d.choice("step training", (True, False) if tracking else (True,))
+            mode = "training" if "training" in call.arguments else "use_input_stats"
+            step[mode] = d.choice("step training", (True, False) if tracking else (True,))
             step["momentum"] = d.choice("step momentum", (0.1, 0.25, 0.0, 1.0))
         drawn.append(step)
     return tuple(drawn)

@@ -55,6 +55,10 @@ class TorchCrashes(Exception):
     """Torch would take the process along: there is nothing to compare with."""
 
 
+class NoKernel(Exception):
+    """Torch has no kernel for this call in this dtype."""
+
+
 class InvalidCall(Exception):
     """A declaration drew a call that torch rejects in float64: the declaration is wrong."""
 
@@ -80,17 +84,24 @@ class Trial:
     @property
     def target(self) -> Callable[..., Any]:
         """The subject's callable."""
+        if self.subject.is_torch:
+            return self.torch
         found = self.subject.find(self.op.name)
         if found is None:
             raise Unsupported(f"{self.subject.name} has no {self.op.name}")
         return found
 
     @property
-    def oracle(self) -> Callable[..., Any]:
-        """Torch's callable, for float64 on the CPU with oneDNN off."""
-        found = TORCH.find(self.op.name)
+    def torch(self) -> Callable[..., Any]:
+        """Torch's callable, or its composition of the same meaning."""
+        found = self.op.reference or TORCH.find(self.op.name)
         assert found is not None, f"torch has no {self.op.name}"
         return found
+
+    @property
+    def oracle(self) -> Callable[..., Any]:
+        """What tells the truth, in float64 on the CPU with oneDNN off: torch's callable mostly."""
+        return self.op.oracle(self.dtype) if self.op.oracle else self.torch
 
     @property
     def reference(self) -> Callable[..., Any]:
@@ -98,7 +109,7 @@ class Trial:
         crash = excuse(self, crash=True)
         if crash is not None:
             raise TorchCrashes(crash.reason)
-        return self.oracle
+        return self.torch
 
     def tensors(self) -> Tensors:
         """Fresh tensors of the call."""
@@ -155,6 +166,17 @@ def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, devi
     return cotangent_recipe(call, name, tuple(output.shape)).tensor(dtype, device)
 
 
+@contextmanager
+def seeded(seed: int = 20) -> Iterator[None]:
+    """The same state of torch's random generator for everyone, and afterwards the old one."""
+    before = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(before)
+
+
 def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None) -> None:
     """Run the experiment everywhere, compare every result, and name who is off.
 
@@ -165,7 +187,11 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
     got = run_subject(trial, experiment)
     # Where torch would take the process along it is not run: the subject is judged all the same.
     crashes = excuse(trial, crash=True) is not None
-    theirs = None if crashes else run_torch(trial, experiment, may_fail=plain is not None)
+    try:
+        theirs = None if crashes else run_torch(trial, experiment, may_fail=plain is not None)
+    except NoKernel:  # what torch does not support nobody need
+        trial.ledger.torch_cannot += 1
+        return
     if theirs is None and plain is not None:
         trial.ledger.torch_cannot += 1
         return
@@ -199,7 +225,7 @@ def compare(trial: Trial, true: Truth, got: Tensors | Departure, theirs: Tensors
 def run_subject(trial: Trial, experiment: Experiment) -> Tensors | Departure:
     """The subject's results, or its departure where it raises."""
     try:
-        with trial.subject_at_work():
+        with trial.subject_at_work(), seeded():
             return experiment(trial.op, trial.target, trial.call, trial.tensors(), trial.cotangent)
     except Departure as departure:
         return departure
@@ -208,8 +234,13 @@ def run_subject(trial: Trial, experiment: Experiment) -> Tensors | Departure:
 def run_torch(trial: Trial, experiment: Experiment, *, may_fail: bool) -> Tensors | None:
     """Torch's results in the dtype under test, or None where it raises (its own fault, then)."""
     try:
-        return experiment(trial.op, trial.reference, trial.call, trial.tensors(), trial.cotangent)
+        with seeded():
+            return experiment(
+                trial.op, trial.reference, trial.call, trial.tensors(), trial.cotangent
+            )
     except Exception as error:
+        if isinstance(error, NotImplementedError) or "not implemented for" in str(error):
+            raise NoKernel from error
         if not may_fail and not trial.subject.is_torch:
             trial.blame("torch", f"torch raised {named(error)}", kind="exception")
         return None
@@ -364,7 +395,7 @@ class Truth:
         self.stored = trial.call.tensors(trial.dtype)
         self.inputs = {name: exactly(t) for name, t in self.stored.items()}
         try:
-            with torch.backends.mkldnn.flags(enabled=False):
+            with torch.backends.mkldnn.flags(enabled=False), seeded():
                 results = experiment(
                     trial.op, trial.oracle, trial.call, self._copies(), self._cotangent
                 )
@@ -415,7 +446,8 @@ class Truth:
             produced[:] = results
             return list(results.values())
 
-        bounds = bound(fn, stored, trial.dtype)
+        with seeded():
+            bounds = bound(fn, stored, trial.dtype)
         paired = zip(produced, bounds, strict=True)
         return {name: b for name, b in paired if b is not None}
 

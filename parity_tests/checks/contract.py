@@ -14,9 +14,7 @@ from torch import Tensor, nn
 
 from parity_tests.checks.purity import same_bits
 from parity_tests.experiments import outputs_of
-from parity_tests.verdict import Departure, Trial
-
-SEED = 20
+from parity_tests.verdict import Departure, Trial, seeded
 
 
 def contract(trial: Trial) -> None:
@@ -65,10 +63,12 @@ def compare_spellings(trial: Trial) -> None:
     _, keywords = trial.op.instance(trial.target, trial.call, tensors)
     bound = trial.op.parameters.bind(**{k: copy.copy(v) for k, v in keywords.items()})
     bound.apply_defaults()
-    by_name = outputs_of(trial.op.run(trial.target, trial.call, trial.tensors()))
+    with seeded():
+        by_name = outputs_of(trial.op.run(trial.target, trial.call, trial.tensors()))
     again = trial.op.instance(trial.target, trial.call, trial.tensors())[1]
     positional = [again.get(name, value) for name, value in bound.arguments.items()]
-    by_place = outputs_of(trial.target(*positional))
+    with seeded():
+        by_place = outputs_of(trial.target(*positional))
     for name, output in by_name.items():
         if not same_bits(output, by_place[name]):
             trial.depart(f"{name} differs when arguments are given by position", kind="position")
@@ -78,8 +78,9 @@ def compare_modules(trial: Trial) -> None:
     """Two modules built alike, one of each."""
     names = trial.op.parameters.parameters
     constructor = {k: v for k, v in trial.call.arguments.items() if k in names}
-    constructor["dtype"] = trial.dtype
-    ours, torchs = seeded(trial.target, constructor), seeded(trial.reference, constructor)
+    if "dtype" in names:
+        constructor["dtype"] = trial.dtype
+    ours, torchs = built(trial.target, constructor), built(trial.reference, constructor)
     what = f"{trial.op.name}({constructor})"
     if repr(ours) != repr(torchs):
         trial.depart(f"repr is {ours!r}, torch's {torchs!r}: {what}", kind="repr")
@@ -92,25 +93,30 @@ def compare_modules(trial: Trial) -> None:
     }.items():
         if repr(again) != repr(ours) or not same_state(again, ours):
             trial.depart(f"{name} gives another module: {what}", kind=name)
-    for mode in (False, True):
-        if ours.train(mode) is not ours or any(m.training is not mode for m in ours.modules()):
-            trial.depart(f"train({mode}) is not kept: {what}", kind="train")
+    compare_modes(trial, ours, what)
+    if not hasattr(torchs, "reset_parameters"):
+        return
     seeded_again = [again_initialised(m) for m in (ours, torchs)]
     if not same_state(*seeded_again):
         trial.depart(f"reset_parameters gives other numbers than torch's: {what}", kind="reset")
 
 
-def seeded(make: Callable[..., nn.Module], constructor: dict[str, Any]) -> nn.Module:
+def compare_modes(trial: Trial, ours: nn.Module, what: str) -> None:
+    """train() and eval() reach every part."""
+    for mode in (False, True):
+        if ours.train(mode) is not ours or any(m.training is not mode for m in ours.modules()):
+            trial.depart(f"train({mode}) is not kept: {what}", kind="train")
+
+
+def built(make: Callable[..., nn.Module], constructor: dict[str, Any]) -> nn.Module:
     """A module with the initial weights of one seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+    with seeded():
         return make(**constructor)
 
 
 def again_initialised(module: nn.Module) -> nn.Module:
     """The module after reset_parameters, under one seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED + 1)
+    with seeded(21):
         module.reset_parameters()  # type: ignore[operator]
     return module
 

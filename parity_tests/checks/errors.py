@@ -51,7 +51,7 @@ def compare_verdicts(trial: Trial, call: Call, bad: Bad | None) -> None:
     """What torch accepts the subject must accept, what it rejects the subject must reject."""
     if excuse(replace(trial, call=call), crash=True):
         return
-    expected = outcome(trial, trial.oracle, call)
+    expected = outcome(trial, trial.torch, call)
     got = outcome(trial, trial.target, call)
     trial.ledger.comparisons += 1
     if isinstance(expected, Exception) != isinstance(got, Exception):
@@ -123,7 +123,7 @@ def native_outcome(trial: Trial, call: Call) -> Outcome:
     """What torch does in float64, on contiguous tensors, without oneDNN."""
     plain = call.with_recipes(lambda _, recipe: replace(recipe, layout="contiguous"))
     with torch.backends.mkldnn.flags(enabled=False):
-        return outcome(replace(trial, dtype=torch.float64), trial.oracle, plain)
+        return outcome(replace(trial, dtype=torch.float64), trial.torch, plain)
 
 
 def outcome(trial: Trial, target: Callable[..., Any], call: Call) -> Outcome:

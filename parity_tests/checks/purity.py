@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Tensors
-from parity_tests.verdict import Trial
+from parity_tests.verdict import Trial, seeded
 
 
 def purity(trial: Trial) -> None:
@@ -21,16 +21,12 @@ def purity(trial: Trial) -> None:
     copies = {name: t.clone() for name, t in tensors.items()}
     before = surroundings()
     with trial.subject_at_work():
-        call, arguments = trial.op.instance(trial.target, trial.call, tensors)
-        random = torch.random.get_rng_state()  # after building a module, which draws its weights
-        outputs = outputs_of(call(**arguments))
+        outputs, random = run_seeded(trial, trial.target, tensors)
     first = {name: output.clone() for name, output in outputs.items()}
-    if not torch.equal(random, torch.random.get_rng_state()):
-        trial.depart("the random generator was used", kind="random generator")
     if (after := surroundings()) != before:
         trial.depart(f"global state changed: {before} became {after}", kind="global state")
     compare_inputs(trial, tensors, copies)
-    compare_aliases(trial, outputs, tensors)
+    compare_with_torchs(trial, outputs, tensors, random)
     with trial.subject_at_work():
         repeats = list(repeated(trial))
     for what, got, wanted in ((what, got, wanted or outputs) for what, got, wanted in repeats):
@@ -43,8 +39,9 @@ def purity(trial: Trial) -> None:
 
 def compare_inputs(trial: Trial, tensors: Tensors, copies: Tensors) -> None:
     """Nothing but declared buffers was written to."""
+    written = (*trial.op.buffers, *trial.op.written(trial.call))
     for name, t in tensors.items():
-        if name not in trial.op.buffers and not same_bits(t, copies[name]):
+        if name not in written and not same_bits(t, copies[name]):
             trial.depart(f"{name} was written to", kind="input written to", result=name)
 
 
@@ -77,10 +74,30 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
     )
 
 
-def compare_aliases(trial: Trial, outputs: Tensors, tensors: Tensors) -> None:
-    """Outputs share memory with inputs only where torch's do."""
+def run_seeded(
+    trial: Trial, target: Callable[..., Any], tensors: Tensors
+) -> tuple[Tensors, Tensor]:
+    """The outputs, and the random generator's state after the call."""
+    with seeded():
+        call, arguments = trial.op.instance(target, trial.call, tensors)
+        torch.manual_seed(20)  # building a module draws its weights
+        outputs = outputs_of(call(**arguments))
+        return outputs, torch.random.get_rng_state()
+
+
+def compare_with_torchs(trial: Trial, outputs: Tensors, tensors: Tensors, random: Tensor) -> None:
+    """Outputs share memory with inputs only where torch's do, and are an input where torch's are.
+
+    What torch writes in place is written, and the generator is used as torch uses it.
+    """
     theirs = trial.tensors()
-    torchs = outputs_of(trial.op.run(trial.reference, trial.call, theirs))
+    torchs, its_random = run_seeded(trial, trial.reference, theirs)
+    if not torch.equal(random, its_random):
+        trial.depart("the random generator is not left as torch leaves it", kind="random generator")
+    for name in trial.op.written(trial.call):
+        wanted = [o for o, output in torchs.items() if output is theirs[name]]
+        if [o for o, output in outputs.items() if output is tensors[name]] != wanted:
+            trial.depart(f"{name} is not returned as torch returns it", kind="in place")
     for name, output in outputs.items():
         if output.requires_grad != torchs[name].requires_grad:
             trial.depart(f"requires_grad of {name} is {output.requires_grad}", kind="requires_grad")
@@ -103,7 +120,7 @@ def repeated(trial: Trial) -> Iterator[tuple[str, Tensors, Tensors | None]]:
     """(what, outputs, the outputs they must equal to the bit; None: the first call's)."""
 
     def run(tensors: Tensors) -> Tensors:
-        return outputs_of(trial.op.run(trial.target, trial.call, tensors))
+        return run_seeded(trial, trial.target, tensors)[0]
 
     yield "a repeated call", run(trial.tensors()), None
     tensors = trial.tensors()
@@ -116,7 +133,9 @@ def repeated(trial: Trial) -> Iterator[tuple[str, Tensors, Tensors | None]]:
         if trial.call.recipes()[name].layout != "expanded":
             t.copy_(other_numbers(trial, name))
     expected = run({name: same_layout(t) for name, t in tensors.items()})
-    yield "new data at the same address", outputs_of(call(**arguments)), expected
+    with seeded():
+        again = outputs_of(call(**arguments))
+    yield "new data at the same address", again, expected
 
 
 def other_numbers(trial: Trial, name: str) -> Tensor:

@@ -1,6 +1,7 @@
 """Dual numbers: a + b·ε with ε² = 0, so that f(a + ε) = f(a) + f'(a)·ε.
 
-Parts may be any numbers, dual ones included: nested twice they give second derivatives.
+Parts may be any numbers, dual ones included: nested twice they give second derivatives. Comparisons
+look at the value alone. Below, the elementary functions of any kind of number.
 """
 
 from __future__ import annotations
@@ -47,6 +48,23 @@ class Dual:
     __radd__ = __add__
     __rmul__ = __mul__
 
+    def __lt__(self, other: Any) -> bool:
+        return bool(value_of(self) < value_of(other))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(value_of(self) <= value_of(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(value_of(self) > value_of(other))
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(value_of(self) >= value_of(other))
+
+    def __abs__(self) -> Dual:
+        """|a + bε| = |a| + sign(a)·b·ε; at zero torch's choice of subgradient, zero."""
+        a = value_of(self)
+        return self if a > 0 else -self if a < 0 else Dual(abs(self.value), 0)
+
 
 def times(slope: Any, factor: Any) -> Any:
     """slope · factor; but what does not depend on ε stays so whatever it is multiplied with.
@@ -65,9 +83,55 @@ def slope(number: Any) -> Any:
     return number.slope if isinstance(number, Dual) else 0
 
 
+def value_of(number: Any) -> Any:
+    """The number without its direction."""
+    return value_of(number.value) if isinstance(number, Dual) else number
+
+
+def is_nan(number: Any) -> bool:
+    """Whether it is no number."""
+    value = value_of(number)
+    return bool(value != value)
+
+
+# --- elementary functions: f(a + bε) = f(a) + f'(a)·b·ε ---
+
+
 def sqrt(x: Any) -> Any:
-    """The square root of any kind of number: √(a + bε) = √a + b/(2√a)·ε."""
+    """√(a + bε) = √a + b/(2√a)·ε."""
     if isinstance(x, Dual):
         root = sqrt(x.value)
         return Dual(root, times(x.slope, 1 / (2 * root)))
     return math.sqrt(x) if isinstance(x, int | float) else mpmath.sqrt(x)
+
+
+def exp(x: Any) -> Any:
+    """e^(a + bε) = e^a + e^a·b·ε."""
+    if isinstance(x, Dual):
+        power_ = exp(x.value)
+        return Dual(power_, times(x.slope, power_))
+    return math.exp(x) if isinstance(x, int | float) else mpmath.exp(x)
+
+
+def log(x: Any) -> Any:
+    """log(a + bε) = log a + b/a·ε."""
+    if isinstance(x, Dual):
+        return Dual(log(x.value), times(x.slope, 1 / x.value))
+    return math.log(x) if isinstance(x, int | float) else mpmath.log(x)
+
+
+def tanh(x: Any) -> Any:
+    """tanh(a + bε) = t + (1 − t²)·b·ε with t = tanh a."""
+    if isinstance(x, Dual):
+        t = tanh(x.value)
+        return Dual(t, times(x.slope, 1 - t * t))
+    return math.tanh(x) if isinstance(x, int | float) else mpmath.tanh(x)
+
+
+def power(x: Any, p: Any) -> Any:
+    """(a + bε)^p = a^p + p·a^(p−1)·b·ε, p a plain number; no number for a < 0 and p no integer."""
+    if isinstance(x, Dual):
+        return Dual(power(x.value, p), times(x.slope, p * power(x.value, p - 1)) if p else 0)
+    if x < 0 and p != int(p):
+        return x * math.nan
+    return x**p

@@ -29,7 +29,7 @@ class Subject:
         return self is TORCH
 
 
-TORCH = Subject("torch", (torch.nn.functional, torch.nn))
+TORCH = Subject("torch", (torch.nn.functional, torch.nn, torch.nn.init))
 
 
 class UnknownSubject(ValueError):
