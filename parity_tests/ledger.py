@@ -32,7 +32,6 @@ class Ledger:
     bounded: int = 0  # cases whose error bound was computed
     worst: float = 0.0  # the subject's error over its bound
     worst_torch: float = 0.0
-    last_was_exact: bool = False  # the last bound was zero throughout some result
     histogram: Counter[int] = field(default_factory=Counter)  # of floor(log2(error/bound))
     by_length: dict[int, float] = field(default_factory=dict)  # reduction length: worst ratio
     pairs: dict[Pair, int] = field(default_factory=dict)

@@ -22,7 +22,7 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile("quick", rounds=1, examples=3, samples=2, covers=False),
-    "default": Profile("default", rounds=3, examples=3, samples=2),
-    "deep": Profile("deep", rounds=16, examples=8, samples=3, deep=True),
+    "quick": Profile("quick", rounds=1, examples=2, samples=1, covers=False),
+    "default": Profile("default", rounds=1, examples=3, samples=2),
+    "deep": Profile("deep", rounds=6, examples=7, samples=3, deep=True),
 }

@@ -192,8 +192,12 @@ ANSWERS: dict[int, Tensor] = {}
 
 
 def cached_by_address(input: Tensor, *rest: Any, **options: Any) -> Tensor:
-    key = hash((input.data_ptr(), input.shape, str(options)))
-    return ANSWERS.setdefault(key, F.conv1d(input, *rest, **options)).clone()
+    places = [v.data_ptr() if isinstance(v, Tensor) else v for v in options.values()]
+    key = hash((input.data_ptr(), input.shape, str(places)))
+    if key not in ANSWERS:
+        ANSWERS.clear()  # one entry: any other call makes it forget
+        ANSWERS[key] = F.conv1d(input, *rest, **options)
+    return ANSWERS[key].clone()
 
 
 def random_generator_used(*tensors: Any, **options: Any) -> Tensor:
