@@ -39,21 +39,27 @@ def run_suite(workers: str, options: Sequence[str]) -> int:
     """Pytest on the parity cells alone; the exit code is the report's verdict."""
     tests = Path(__file__).with_name("test_parity.py")
     own = ["-p", "parity_tests.plugin", "-n", workers, "--dist", "worksteal", "-q"]
-    given = dict(o.split("=", 1) for o in options if o.startswith("--parity-") and "=" in o)
-    report = Path(given.get("--parity-output", "reports")) / "report.json"
-    report.unlink(missing_ok=True)
+    output = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    output.add_argument("--parity-output", default="reports", type=Path)
+    report = output.parse_known_args(options)[0].parity_output / "report.json"
+    before = written(report)
     # A process of its own: this one has imported what pytest wants to rewrite.
     process = subprocess.Popen([sys.executable, "-m", "pytest", str(tests), *own, *options])
     # Terminated or interrupted, pytest still merges its rows into a report.
-    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child as well
     status = process.wait()
-    if report.exists():
+    if written(report) != before:
         verdict = EXIT[json.loads(report.read_text(encoding="utf-8"))["verdict"]]
         return verdict if verdict or not status else EXIT["FAIL"]  # pytest failed: never green
     if status != PYTEST_USAGE:
         sys.stderr.write("no report: nothing was run\n")
     return USAGE
+
+
+def written(file: Path) -> int:
+    """When, in nanoseconds; 0 if it is not there."""
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 def replay_case(text: str) -> int:
@@ -66,7 +72,7 @@ def replay_case(text: str) -> int:
     torch.set_num_threads(1)
     try:
         trial = trial_of(json.loads(text))
-    except (ValueError, KeyError, AttributeError, StopIteration) as error:
+    except (ValueError, KeyError, AttributeError, StopIteration, TypeError) as error:
         sys.stderr.write(f"not a case: {type(error).__name__}: {error}\n")
         return USAGE
     what = f"{trial.op.name} {trial.check} {trial.dtype} on {trial.device}, {trial.subject.name}"

@@ -6,16 +6,13 @@ an environment that has the package.
 
 from __future__ import annotations
 
-import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from parity_tests.run import Run
-
-# One thread per worker, before torch starts any: unpinned, two workers are seven times slower.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DEFAULTS = {
     "subject": ("reimpl", "what is judged: module[:attribute], or torch itself"),
@@ -64,6 +61,7 @@ def run_of(config: pytest.Config) -> Run:
 def pytest_configure_node(node: Any) -> None:
     """A worker of xdist writes its rows where the controller will look for them."""
     node.workerinput["parity_session"] = run_of(node.config).session
+    end_in_order()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -80,6 +78,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     cells = [found["parity_cell"] for found in parameters if "parity_cell" in found]
     if cells and not config.option.collectonly:
         run_of(config).declare(cells)
+        end_in_order()
+
+
+def end_in_order() -> None:
+    """Terminated, as when interrupted, the rows are still merged into a report."""
+
+    def interrupt(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 @pytest.fixture

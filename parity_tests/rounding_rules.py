@@ -69,6 +69,8 @@ ANTIALIASED = _names("""
     _upsample_bilinear2d_aa _upsample_bilinear2d_aa_backward
     _upsample_bicubic2d_aa _upsample_bicubic2d_aa_backward""")
 
+PRODUCT_PLUS = _names("addmm baddbmm")
+
 # Sums, linear in each operand, whose addends take this many roundings each: none for an element
 # itself, one for a product of two or a weight.
 PER_ADDEND = (
@@ -85,7 +87,8 @@ PER_ADDEND = (
     replication_pad1d_backward replication_pad2d_backward replication_pad3d_backward"""),
         0.0,
     )
-    | dict.fromkeys(AVERAGE | _names("mm bmm convolution convolution_backward"), 1.0)
+    | dict.fromkeys(AVERAGE | PRODUCT_PLUS, 1.0)
+    | dict.fromkeys(_names("mm bmm convolution convolution_backward"), 1.0)
     | {"_trilinear": 2.0}
 )
 
@@ -215,14 +218,6 @@ def two_pass_variance(
     squares, n = _total(deviation * deviation, dim, keepdim)
     variance = squares / max(0.0, n - (1 if correction is None else correction))
     return variance, mu if keepdim else mu.reshape(squares.shape)
-
-
-def convolution_plus_bias(x: Tensor, weight: Tensor, bias: Tensor, *geometry: Any) -> Tensor:
-    """The sums of products, then the bias."""
-    y = aten.convolution(x, weight, None, *geometry)
-    if not y.shape[1]:
-        return y  # without input channels torch gives no output channels (pytorch#101356)
-    return y + bias.reshape(-1, *[1] * (y.dim() - 2))
 
 
 # Ours, ahead of torch's own decompositions: those end in primitives that hide the algorithm.

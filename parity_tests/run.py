@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ from parity_tests.search import Cell, Outcome, Plan, examine
 
 T = TypeVar("T")
 KEPT = 3600  # seconds that the rows of a run are kept for
+HANGS = 1200  # seconds after which a cell is given up; the longest honest one takes a tenth of it
 
 
 class BadOption(ValueError):
@@ -55,7 +57,9 @@ class Run:
         names = {str(d).removeprefix("torch."): d for op in OPS for d in op.dtypes}
         dtypes = chosen("dtype", options["dtype"], names)
         devices, absent = devices_of(options["device"])
-        (profile,) = chosen("profile", options["profile"], PROFILES)
+        profile = PROFILES.get(options["profile"])
+        if profile is None:
+            raise BadOption(f"unknown profile {options['profile']!r}; known: {', '.join(PROFILES)}")
         try:
             seed = int(options["seed"])
         except ValueError as error:
@@ -100,7 +104,10 @@ class Run:
     def examine(self, cell: Cell) -> Outcome:
         """Search a cell, and put its row on disk."""
         self.writer.write("start", **identity(cell))
+        # A hang takes this worker along, as a crash does, and nothing else.
+        faulthandler.dump_traceback_later(HANGS, exit=True)
         outcome = examine(cell, self.plan)
+        faulthandler.cancel_dump_traceback_later()
         self.writer.write("cell", **row(cell, outcome))
         return outcome
 

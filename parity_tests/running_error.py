@@ -472,11 +472,11 @@ class _Trace(TorchDispatchMode):
         outs = list(map(wrap, on(values), sums, reaches, counts))
         return outs[0] if len(outs) == 1 else outs
 
-    def convolution(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """A bias is added to the sums of products."""
-        if args[2] is None:
-            return self.linear(func, args, kwargs)
-        return self.within(rules.convolution_plus_bias, args, kwargs)
+    def product_plus(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """What is added to a matrix product is one more addend, first or last."""
+        if any(factor != 1 for factor in kwargs.values()):
+            return self.decomposed(func, args, kwargs)
+        return self.linear(func, args, kwargs)
 
     def antialiased(self, func: Any, args: Any, _kwargs: Any) -> Any:
         """Resample by two matrices of computed weights: rows @ x @ columnsᵀ."""
@@ -565,7 +565,7 @@ class _Trace(TorchDispatchMode):
 
 
 _RULES: tuple[tuple[Any, Callable[..., Any]], ...] = (
-    ({"convolution"}, _Trace.convolution),
+    (rules.PRODUCT_PLUS, _Trace.product_plus),
     (rules.STRUCTURAL, _Trace.structural),
     (rules.CONSTANT, _Trace.constant),
     (rules.STEP, _Trace.step),

@@ -37,9 +37,22 @@ def conv3d(*tensors, **options):
 """
 
 
+HANGING = """
+import time
+import parity_tests.run
+from torch.nn.functional import conv2d
+
+parity_tests.run.HANGS = 10
+
+def conv1d(*tensors, **options):
+    time.sleep(1000)
+"""
+
+
 def suite(folder: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
     """The command line in a folder of its own, narrowed down to be quick."""
     (folder / "brokenkernels.py").write_text(BROKEN)
+    (folder / "hangingkernels.py").write_text(HANGING)
     here = Path(__file__).parents[1]
     paths = os.pathsep.join([str(folder), str(here)])
     return subprocess.Popen(
@@ -62,15 +75,22 @@ def report_in(folder: Path) -> dict[str, Any]:
     [
         ("subject", "no_such_module", "unknown subject 'no_such_module'"),
         ("subject", "torch:no.such", "has no attribute"),
+        ("subject", ":conv2d", "unknown subject ':conv2d': ValueError"),
+        ("subject", "raises_on_import", "unknown subject 'raises_on_import': SystemExit: no"),
         ("op", "conv9d", "unknown operator 'conv9d'; known: conv1d"),
         ("check", "forwards", "unknown check 'forwards'"),
         ("dtype", "float8", "unknown dtype 'float8'"),
         ("profile", "slow", "unknown profile 'slow'; known: quick, default, deep"),
+        ("profile", "quick,deep", "unknown profile 'quick,deep'"),
         ("device", "tpu", "unknown device 'tpu'"),
         ("seed", "today", "the seed must be an integer"),
     ],
 )
-def test_a_wrong_option_is_one_clear_line(option: str, value: str, complaint: str) -> None:
+def test_a_wrong_option_is_one_clear_line(
+    option: str, value: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raises_on_import.py").write_text("raise SystemExit('no')")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(BadOption) as caught:
         Run.from_options({**OPTIONS, option: value}, "main", None)
     assert complaint in str(caught.value)
@@ -153,6 +173,22 @@ def test_a_crash_costs_one_cell(tmp_path: Path) -> None:
     assert cells["conv3d", "float64"]["status"] == "pass"
 
 
+def test_a_hang_costs_one_cell(tmp_path: Path) -> None:
+    process = suite(
+        tmp_path,
+        "--parity-subject=hangingkernels",
+        "--parity-op=conv1d,conv2d",
+        "--parity-check=forward",
+        "--parity-dtype=float64",
+        "--parity-profile=quick",
+    )
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1, output
+    cells = {c["op"]: c for c in report_in(tmp_path)["cells"]}
+    assert "or hung" in cells["conv1d"]["reason"]
+    assert cells["conv2d"]["status"] == "pass"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_its_rows_and_says_so(tmp_path: Path, number: int) -> None:
     process = suite(
@@ -167,10 +203,7 @@ def test_an_interrupted_run_keeps_its_rows_and_says_so(tmp_path: Path, number: i
         if any('"start"' in f.read_text() for f in rows.glob("*/*.jsonl")):
             break
         time.sleep(0.1)
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does
-    else:
-        process.send_signal(number)
+    os.killpg(process.pid, number)  # as a terminal does, and a scheduler
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 3, output
     report = report_in(tmp_path)

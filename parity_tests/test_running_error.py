@@ -224,7 +224,10 @@ def test_bounds_are_deterministic_and_ignore_layout():
 def test_terms_count_the_longest_sum():
     fn, inputs, _ = arguments("conv2d")
     y, *_, gb = bounds(with_gradients(fn, 3), inputs, torch.float32)
-    assert [b.terms for b in (y, gb)] == [2 * 3 * 2, math.prod(inputs[3].shape) // 4]
+    assert [b.terms for b in (y, gb)] == [
+        2 * 3 * 2 + 1,
+        math.prod(inputs[3].shape) // 4,
+    ]  # the bias is an addend too
 
 
 # ---- complex numbers, modules and buffers

@@ -177,6 +177,17 @@ def seeded(seed: int = 20) -> Iterator[None]:
         torch.random.set_rng_state(before)
 
 
+def poison(tensors: Tensors) -> None:
+    """Fill and free blocks of the sizes that outputs and gradients are likely to be given next.
+
+    Who leaves a part of its result unwritten then shows NaN instead of a plausible old number.
+    """
+    for t in tensors.values():
+        value = 77 if is_integer(t) else math.nan
+        blocks = [t.new_full((t.numel(),), value) for _ in range(4)]
+        del blocks
+
+
 def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None) -> None:
     """Run the experiment everywhere, compare every result, and name who is off.
 
@@ -226,7 +237,8 @@ def run_subject(trial: Trial, experiment: Experiment) -> Tensors | Departure:
     """The subject's results, or its departure where it raises."""
     try:
         with trial.subject_at_work(), seeded():
-            return experiment(trial.op, trial.target, trial.call, trial.tensors(), trial.cotangent)
+            poison(tensors := trial.tensors())
+            return experiment(trial.op, trial.target, trial.call, tensors, trial.cotangent)
     except Departure as departure:
         return departure
 
@@ -235,9 +247,8 @@ def run_torch(trial: Trial, experiment: Experiment, *, may_fail: bool) -> Tensor
     """Torch's results in the dtype under test, or None where it raises (its own fault, then)."""
     try:
         with seeded():
-            return experiment(
-                trial.op, trial.reference, trial.call, trial.tensors(), trial.cotangent
-            )
+            poison(tensors := trial.tensors())
+            return experiment(trial.op, trial.reference, trial.call, tensors, trial.cotangent)
     except Exception as error:
         if isinstance(error, NotImplementedError) or "not implemented for" in str(error):
             raise NoKernel from error

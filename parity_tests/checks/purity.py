@@ -11,7 +11,7 @@ from torch import Tensor
 
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Tensors
-from parity_tests.verdict import Trial, seeded
+from parity_tests.verdict import Trial, poison, seeded
 
 
 def purity(trial: Trial) -> None:
@@ -124,7 +124,7 @@ def repeated(trial: Trial) -> Iterator[tuple[str, Tensors, Tensors | None]]:
 
     yield "a repeated call", run(trial.tensors()), None
     tensors = trial.tensors()
-    poison({t.numel() for t in tensors.values()}, trial.dtype, trial.device)
+    poison(tensors)
     yield "a call amid poisoned memory", run(tensors), None
     # New numbers at the same addresses: whoever caches by address gives the old answer.
     call, arguments = trial.op.instance(trial.target, trial.call, tensors)
@@ -149,11 +149,3 @@ def same_layout(t: Tensor) -> Tensor:
     if any(step == 0 for step in t.stride()):
         return t[:1].clone().expand(t.shape)
     return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device).copy_(t)
-
-
-def poison(sizes: set[int], dtype: torch.dtype, device: str) -> None:
-    """Fill and free blocks of the sizes a call is likely to be given next."""
-    value = float("nan") if dtype.is_floating_point or dtype.is_complex else 77
-    for size in sizes:
-        blocks = [torch.full((size,), value, dtype=dtype, device=device) for _ in range(4)]
-        del blocks

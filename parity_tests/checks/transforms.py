@@ -15,6 +15,7 @@ from parity_tests.recipe import Recipe
 from parity_tests.verdict import Trial, judge
 
 SIZE = 2  # of the mapped axis
+CHUNK = 64  # rows of a Jacobian at a time: all at once may take more memory than there is
 
 
 def transforms(trial: Trial) -> None:
@@ -93,7 +94,7 @@ def reverse_jacobian(
 ) -> Tensors:
     """The cotangents applied to torch.func.jacrev's Jacobians."""
     outputs, wanted = smooth_outputs(op, target, call, tensors), chosen(call, tensors)
-    jacobians = torch.func.jacrev(outputs)(wanted)
+    jacobians = torch.func.jacrev(outputs, chunk_size=CHUNK)(wanted)
     over = {name: cotangent(name, out) for name, out in outputs(wanted).items()}
     return {
         f"gradient of {name}": torch.stack(

@@ -54,7 +54,10 @@ def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
         "unbounded": ledger.unbounded,
         "histogram": {str(k): v for k, v in sorted(ledger.histogram.items())},
         "by_length": {str(k): number(v) for k, v in sorted(ledger.by_length.items())},
-        "pairs": [[a, level(x), b, level(y), n] for (a, x, b, y), n in ledger.pairs.items()],
+        "pairs": [
+            [a, level(x), b, level(y), n]
+            for (a, x, b, y), n in sorted(ledger.pairs.items(), key=str)
+        ],
         "known": dict(ledger.known),
         "audited": ledger.audited,
         "worst_audit": number(ledger.worst_audit),

@@ -89,7 +89,9 @@ def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
     """A declared cell without a result: its worker died in it, or it was never reached."""
     status, reason = (
-        ("fail", "the process died in this cell") if crashed else ("not run", "interrupted")
+        ("fail", "the process died in this cell, or hung")
+        if crashed
+        else ("not run", "interrupted")
     )
     empty: dict[str, Any] = {"status": status, "reason": reason, "reproduction": None}
     empty |= dict.fromkeys(
@@ -121,7 +123,9 @@ def described(op: Op, subject: str) -> dict[str, Any]:
         "module": op.is_module,
         "dtypes": [str(d).removeprefix("torch.") for d in op.dtypes],
         "levels": {name: [level(v) for v in values] for name, values in op.levels.items()},
-        "feasible": [[a, level(x), b, level(y)] for a, x, b, y in feasible_pairs(op)],
+        "feasible": [
+            [a, level(x), b, level(y)] for a, x, b, y in sorted(feasible_pairs(op), key=str)
+        ],
     }
 
 
@@ -173,6 +177,7 @@ def commit() -> str | None:
             text=True,
             check=True,
             timeout=10,
+            cwd=Path(__file__).parent,
         )
     except (OSError, subprocess.SubprocessError):
         return None

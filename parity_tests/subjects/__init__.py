@@ -43,8 +43,9 @@ def load(text: str) -> Subject:
     module_name, _, attribute = text.partition(":")
     try:
         space = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise UnknownSubject(f"unknown subject {text!r}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever the subject's own code does
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UnknownSubject(f"unknown subject {text!r}: {what}") from error
     for part in attribute.split(".") if attribute else ():
         if not hasattr(space, part):
             raise UnknownSubject(f"unknown subject {text!r}: {space!r} has no attribute {part!r}")
