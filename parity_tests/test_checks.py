@@ -188,6 +188,22 @@ def input_written_to(input: Tensor, *rest: Any, **options: Any) -> Tensor:
     return y
 
 
+class _WritesToItsCotangent(torch.autograd.Function):
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(_ctx: Any, g: Tensor) -> Tensor:
+        result = g.clone()
+        g.zero_()
+        return result
+
+
+def cotangent_written_to(*tensors: Any, **options: Any) -> Tensor:
+    return _WritesToItsCotangent.apply(F.conv1d(*tensors, **options))
+
+
 ANSWERS: dict[int, Tensor] = {}
 
 
@@ -250,6 +266,7 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("batch_norm", "buffers", f32, momentum_complemented),
     ("BatchNorm1d", "buffers", f64, CounterNotIncremented),
     ("conv1d", "purity", None, input_written_to),
+    ("conv1d", "purity", None, cotangent_written_to),
     ("conv1d", "purity", None, cached_by_address),
     ("conv1d", "purity", None, random_generator_used),
     ("conv1d", "contract", None, renamed_parameter),

@@ -130,9 +130,9 @@ def outcome(trial: Trial, target: Callable[..., Any], call: Call) -> Outcome:
     """The exception a call raises, or the shapes of what it returns."""
     try:
         result = trial.op.run(target, call, call.tensors(trial.dtype, trial.device))
+        return [tuple(t.shape) for t in outputs_of(result).values() if isinstance(t, Tensor)]
     except Exception as error:
         return error
-    return [tuple(t.shape) for t in outputs_of(result).values() if isinstance(t, Tensor)]
 
 
 def off_by_one(call: Call) -> Iterator[Call]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from parity_tests import experiments
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Tensors
 from parity_tests.verdict import Trial, poison, seeded
@@ -27,6 +28,8 @@ def purity(trial: Trial) -> None:
         trial.depart(f"global state changed: {before} became {after}", kind="global state")
     compare_inputs(trial, tensors, copies)
     compare_with_torchs(trial, outputs, tensors, random)
+    if trial.call.wanted:
+        compare_backward(trial)
     with trial.subject_at_work():
         repeats = list(repeated(trial))
     for what, got, wanted in ((what, got, wanted or outputs) for what, got, wanted in repeats):
@@ -43,6 +46,28 @@ def compare_inputs(trial: Trial, tensors: Tensors, copies: Tensors) -> None:
     for name, t in tensors.items():
         if name not in written and not same_bits(t, copies[name]):
             trial.depart(f"{name} was written to", kind="input written to", result=name)
+
+
+def compare_backward(trial: Trial) -> None:
+    """Differentiating writes to neither inputs nor cotangents, and changes nothing around."""
+    tensors = trial.tensors()
+    copies = {name: t.clone() for name, t in tensors.items()}
+    given: Tensors = {}
+
+    def remembered(name: str, output: Tensor) -> Tensor:
+        given[name] = trial.cotangent(name, output)
+        return given[name]
+
+    before = surroundings()
+    with trial.subject_at_work(), seeded():
+        experiments.gradients(trial.op, trial.target, trial.call, tensors, remembered)
+    if (after := surroundings()) != before:
+        trial.depart(f"global state changed: {before} became {after}", kind="global state")
+    compare_inputs(trial, tensors, copies)
+    for name, cotangent in given.items():
+        again = trial.cotangent(name, cotangent)
+        if not same_bits(cotangent, again):
+            trial.depart(f"the cotangent of {name} was written to", kind="cotangent written to")
 
 
 def compare_with_later(trial: Trial, outputs: Tensors, first: Tensors) -> None:
