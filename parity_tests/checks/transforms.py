@@ -22,6 +22,8 @@ def transforms(trial: Trial) -> None:
     """vmap, grad, jacrev and jvp give what plain calls give; torch.compile in the deep profile."""
     mapped = with_mapped_axis(trial.call)
     judge(replace(trial, call=mapped, place=trial.call), vmapped, looped)
+    if not trial.call.wanted:
+        return
     judge(trial, functional_gradients, experiments.gradients)
     if trial.regime != "degenerate":  # a huge stride makes a small input's Jacobian huge
         judge(trial, reverse_jacobian, experiments.gradients)
