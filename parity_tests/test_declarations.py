@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import reimpl
-from parity_tests import experiments
+from parity_tests import expectations, experiments
 from parity_tests.checks import CHECKS
 from parity_tests.op import Bad, Call, Op, from_json, to_json
 from parity_tests.ops import OPS
@@ -18,6 +18,8 @@ from parity_tests.profiles import PROFILES
 from parity_tests.search import Cell, Plan, Search, examine, rounds_of_calls
 from parity_tests.strategies import REGIMES, Pair, feasible_pairs, sample
 from parity_tests.subjects import TORCH, load
+
+OWN = expectations.load()
 
 everywhere = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 
@@ -62,7 +64,11 @@ def test_calls_survive_json_and_torch_takes_them(op: Op, regime: str) -> None:
             varied = sample(call, index, regime)
             target = op.reference or TORCH.find(op.name)
             assert target is not None
-            experiments.forward(op, target, varied, varied.tensors(torch.float64), None)  # type: ignore[arg-type]
+            try:
+                experiments.forward(op, target, varied, varied.tensors(torch.float64), None)  # type: ignore[arg-type]
+            except Exception:
+                if not any(e.covers(op.name, "forward", torch.float64, "cpu", varied) for e in OWN):
+                    raise
 
 
 @everywhere
