@@ -110,6 +110,7 @@ class Op:
     bad: tuple[Bad, ...] = ()
     pinned: tuple[Call, ...] = ()
     primitives: tuple[str, ...] = ()  # ATen operators it may call beyond the common list
+    relations: tuple[Callable[..., Any], ...] = ()  # promised by mathematics, see relations.py
     reference: Callable[..., Any] | None = None  # torch's composition, where it has no such name
     # What tells the truth about torch in that dtype, where torch in float64 does not: it selects
     # other elements (nearest), or draws other random numbers.
