@@ -17,6 +17,7 @@ __all__ = [
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
+    "without_onednn",
     "zero_dilation",
 ]
 
@@ -24,6 +25,11 @@ __all__ = [
 def not_finite(call: Call) -> bool:
     """NaN or infinities among the numbers, cotangent included."""
     return any(r.fill == "special" for r in (*call.recipes().values(), call.cotangent))
+
+
+def without_onednn(call: Call) -> bool:
+    """The share of the calls in which the suite turns oneDNN off."""
+    return call.one_in(4)
 
 
 def laid_out_oddly(call: Call) -> bool:

@@ -10,7 +10,6 @@ disagreement and audits a sample of every run.
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity_tests import experiments
+from parity_tests import experiments, regions
 from parity_tests.definitions import evaluate
 from parity_tests.expectations import Expectation, excuse
 from parity_tests.experiments import Experiment, is_integer
@@ -117,7 +116,12 @@ class Trial:
 
     def one_in(self, n: int) -> bool:
         """True for one in n trials, always the same ones: for judges too dear for all."""
-        return zlib.crc32(str(self.call.cotangent.seed).encode()) % n == 0
+        return self.call.one_in(n)
+
+    @property
+    def onednn(self) -> bool:
+        """Whether torch may use oneDNN: in a fixed share of the trials its own kernels are met."""
+        return not regions.without_onednn(self.call)
 
     def cotangent(self, name: str, output: Tensor) -> Tensor:
         """The cotangent of an output: the recipe's numbers in the output's shape."""
@@ -164,6 +168,13 @@ def cotangent_recipe(call: Call, name: str, shape: tuple[int, ...]) -> Recipe:
 def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, device: str) -> Tensor:
     """Its tensor."""
     return cotangent_recipe(call, name, tuple(output.shape)).tensor(dtype, device)
+
+
+@contextmanager
+def at_work(trial: Trial) -> Iterator[None]:
+    """What the subject and torch alike run in."""
+    with torch.backends.mkldnn.flags(enabled=trial.onednn), seeded():
+        yield
 
 
 @contextmanager
@@ -241,7 +252,7 @@ def compare(trial: Trial, true: Truth, got: Tensors | Departure, theirs: Tensors
 def run_subject(trial: Trial, experiment: Experiment) -> Tensors | Departure:
     """The subject's results, or its departure where it raises."""
     try:
-        with trial.subject_at_work(), seeded():
+        with trial.subject_at_work(), at_work(trial):
             poison(tensors := trial.tensors())
             return experiment(trial.op, trial.target, trial.call, tensors, trial.cotangent)
     except Departure as departure:
@@ -251,7 +262,7 @@ def run_subject(trial: Trial, experiment: Experiment) -> Tensors | Departure:
 def run_torch(trial: Trial, experiment: Experiment, *, may_fail: bool) -> Tensors | None:
     """Torch's results in the dtype under test, or None where it raises (its own fault, then)."""
     try:
-        with seeded():
+        with at_work(trial):
             poison(tensors := trial.tensors())
             return experiment(trial.op, trial.reference, trial.call, tensors, trial.cotangent)
     except Exception as error:
