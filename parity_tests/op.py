@@ -128,7 +128,7 @@ class Op:
         if call.arguments.get("out") is not None:
             written.append("out")
         if call.arguments.get("inplace") is True or self.name.endswith("_"):
-            written.append(next(iter(call.recipes())))
+            written += list(call.recipes())[:1]  # none in a bad call
         return tuple(written)
 
     @cached_property

@@ -194,13 +194,15 @@ class Recipe:
     dtype: str | None = None  # when it is not the dtype under test, e.g. a counter's int64
     values: tuple[float, ...] | None = None  # literal numbers instead of a fill
     written: bool = False  # updated in place by the operator: no two elements may share memory
+    fixed: bool = False  # samples of one call leave its layout alone
 
     def array(self, dtype: torch.dtype) -> Array:
         """The numbers, before rounding to ``dtype``."""
         if self.values is not None:
             return np.asarray(self.values, dtype=float).reshape(self.shape)
         random = np.random.Generator(np.random.PCG64(self.seed))
-        return FILLS[self.fill](random, self.shape, dtype)
+        # Arithmetic on an array of no axes makes it a scalar.
+        return np.asarray(FILLS[self.fill](random, self.shape, dtype))
 
     def tensor(self, dtype: torch.dtype, device: str = "cpu") -> Tensor:
         """A fresh tensor that shares memory with nothing."""

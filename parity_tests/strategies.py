@@ -159,7 +159,9 @@ def sample(call: Call, index: int, regime: str) -> Call:
         shape, layout = recipe.shape, recipe.layout
         if recipe.batched and shape[0]:
             shape = ((shape[0] + index - 1) % 3 + 1, *shape[1:])
-        if regime == "layout":
+        if recipe.fixed:
+            pass
+        elif regime == "layout":
             layout = layouts[
                 (recipe.seed * 2654435761 + index * 40503 + len(name)) // 7 % len(layouts)
             ]

@@ -120,7 +120,8 @@ def repeated(trial: Trial) -> Iterator[tuple[str, Tensors, Tensors | None]]:
     """(what, outputs, the outputs they must equal to the bit; None: the first call's)."""
 
     def run(tensors: Tensors) -> Tensors:
-        return run_seeded(trial, trial.target, tensors)[0]
+        # Copies: what is written in place shares its memory with arguments that are used again.
+        return {n: t.clone() for n, t in run_seeded(trial, trial.target, tensors)[0].items()}
 
     yield "a repeated call", run(trial.tensors()), None
     tensors = trial.tensors()
