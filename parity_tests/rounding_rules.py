@@ -24,8 +24,9 @@ def _names(text: str) -> frozenset[str]:
 # Elements are moved, copied or dropped, and their errors likewise. Views belong here too.
 STRUCTURAL = _names("""
     clone copy lift_fresh cat stack repeat flip roll contiguous resolve_conj resolve_neg amax
-    _conj_physical view_as_complex complex _unsafe_view _reshape_alias constant_pad_nd where gather
-    index _unsafe_index index_select slice_scatter select_scatter slice_backward select_backward
+    _conj_physical conj_physical view_as_complex complex _unsafe_view _reshape_alias
+    constant_pad_nd where gather index _unsafe_index index_select slice_scatter select_scatter
+    slice_backward select_backward
     im2col unfold_copy pixel_shuffle pixel_unshuffle channel_shuffle max_unpool2d max_unpool3d
     reflection_pad1d reflection_pad2d reflection_pad3d
     replication_pad1d replication_pad2d replication_pad3d
@@ -40,6 +41,7 @@ MOVED_ERROR: dict[str, Callable[..., Any]] = {
     "complex": torch.hypot,
     "_conj": torch.clone,
     "_conj_physical": torch.clone,
+    "conj_physical": torch.clone,
     "_to_copy": lambda e, **_: e.clone(),
 }
 
@@ -132,6 +134,15 @@ PROPAGATED: dict[str, Callable[..., Any]] = {
     "mul": _product_error,
     "div": _quotient_error,
     "neg": lambda _v, e, _out: e[0],
+}
+
+# The derivative of an elementary function of complex numbers, in terms of its value. What libraries
+# compute of these is close to the function at a neighbour of the operand: near a pole, or far out
+# on the imaginary axis, that may be far from the function itself.
+SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
+    "exp": lambda y: y,
+    "sigmoid": lambda y: y * (1 - y),
+    "tanh": lambda y: 1 - y * y,
 }
 
 # In-place overloads that are not named like their counterparts.

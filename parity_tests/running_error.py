@@ -401,14 +401,15 @@ class _Trace(TorchDispatchMode):
             )
         out = func(*values, **kwargs)
         if out.is_complex():
-            if name not in rules.PROPAGATED:
-                raise NoRule(f"{func} of complex numbers")
             roundings *= math.sqrt(
                 5
             )  # |fl(ab) − ab| ≤ √5 u |ab| (Brent, Percival, Zimmermann 2007)
+            if name in rules.SLOPES:
+                neighbour = self.arithmetic.local(values[0].abs(), roundings)
+                errors = (neighbour if errors[0] is None else errors[0] + neighbour,)
         magnitude, error = out.abs(), None
+        propagated = _propagation(func, is_complex=out.is_complex())
         if any(e is not None for e in errors):
-            propagated = rules.PROPAGATED.get(name, functools.partial(_corners, func))
             error = propagated(values, [0.0 if e is None else e for e in errors], out, **kwargs)
         if roundings:
             local = self.arithmetic.local(magnitude, roundings)
@@ -605,6 +606,18 @@ def _corners(func: Any, values: Any, errors: Any, out: Tensor, **kwargs: Any) ->
             corner[i] = moved
         worst = torch.maximum(worst, (func(*corner, **kwargs) - out).abs())
     return worst
+
+
+def _propagation(func: Any, *, is_complex: bool) -> Callable[..., Any]:
+    """How a pointwise primitive passes its operands' errors on: the corners, or a formula."""
+    name = _name(func)
+    if not is_complex:
+        return rules.PROPAGATED.get(name, functools.partial(_corners, func))
+    if name in rules.SLOPES:
+        return lambda _, errors, out: rules.SLOPES[name](out).abs() * errors[0]
+    if name not in rules.PROPAGATED:
+        raise NoRule(f"{func} of complex numbers")
+    return rules.PROPAGATED[name]
 
 
 def _both_sides(
