@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from reimpl import activations, logistic, softmax
+from reimpl import activations, arguments, logistic, softmax
 
 
 class _Activation(nn.Module):
@@ -17,11 +17,6 @@ class _Activation(nn.Module):
 
     __constants__: ClassVar[list[str]] = []
     _function: ClassVar[Callable[..., Tensor]]
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__()
-        for name, value in arguments.items():
-            setattr(self, name, value)
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function to ``input``."""
@@ -45,7 +40,8 @@ class ReLU(_Activation):
     _function = staticmethod(activations.relu)
 
     def __init__(self, inplace: bool = False) -> None:
-        super().__init__(inplace=inplace)
+        super().__init__()
+        self.inplace = inplace
 
 
 class Hardtanh(_Activation):
@@ -78,13 +74,14 @@ class Hardtanh(_Activation):
                     FutureWarning,
                     stacklevel=2,
                 )
-        min_val = min_val if min_value is None else min_value
-        max_val = max_val if max_value is None else max_value
-        if max_val <= min_val:
+        super().__init__()
+        self.min_val = min_val if min_value is None else min_value
+        self.max_val = max_val if max_value is None else max_value
+        self.inplace = inplace
+        if self.max_val <= self.min_val:
             raise AssertionError(
-                f"Hardtanh: max_val must be greater than min_val={min_val}, got {max_val}"
+                f"Hardtanh: max_val must be greater than min_val={self.min_val}, got {self.max_val}"
             )
-        super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
 
 
 class ReLU6(Hardtanh):
@@ -113,7 +110,9 @@ class ELU(_Activation):
     _function = staticmethod(activations.elu)
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__(alpha=alpha, inplace=inplace)
+        super().__init__()
+        self.alpha = alpha
+        self.inplace = inplace
 
 
 class LeakyReLU(_Activation):
@@ -127,7 +126,9 @@ class LeakyReLU(_Activation):
     _function = staticmethod(activations.leaky_relu)
 
     def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
-        super().__init__(negative_slope=negative_slope, inplace=inplace)
+        super().__init__()
+        self.negative_slope = negative_slope
+        self.inplace = inplace
 
 
 class Softplus(_Activation):
@@ -141,7 +142,9 @@ class Softplus(_Activation):
     _function = staticmethod(logistic.softplus)
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        super().__init__(beta=beta, threshold=threshold)
+        super().__init__()
+        self.beta = beta
+        self.threshold = threshold
 
 
 class Sigmoid(_Activation):
@@ -153,9 +156,6 @@ class Sigmoid(_Activation):
 
     _function = staticmethod(logistic.sigmoid)
 
-    def __init__(self) -> None:
-        super().__init__()
-
 
 class Tanh(_Activation):
     """y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ); see :func:`reimpl.tanh`.
@@ -165,9 +165,6 @@ class Tanh(_Activation):
     """
 
     _function = staticmethod(logistic.tanh)
-
-    def __init__(self) -> None:
-        super().__init__()
 
 
 class Softmax(_Activation):
@@ -181,7 +178,8 @@ class Softmax(_Activation):
     _function = staticmethod(partial(softmax.softmax, _stacklevel=5))
 
     def __init__(self, dim: int | None = None) -> None:
-        super().__init__(dim=dim)
+        super().__init__()
+        self.dim = dim
 
 
 class LogSoftmax(_Activation):
@@ -195,7 +193,8 @@ class LogSoftmax(_Activation):
     _function = staticmethod(partial(softmax.log_softmax, _stacklevel=5))
 
     def __init__(self, dim: int | None = None) -> None:
-        super().__init__(dim=dim)
+        super().__init__()
+        self.dim = dim
 
 
 class Softmin(_Activation):
@@ -209,7 +208,8 @@ class Softmin(_Activation):
     _function = staticmethod(partial(softmax.softmin, _stacklevel=5))
 
     def __init__(self, dim: int | None = None) -> None:
-        super().__init__(dim=dim)
+        super().__init__()
+        self.dim = dim
 
 
 class Softmax2d(_Activation):
@@ -222,11 +222,9 @@ class Softmax2d(_Activation):
     Softmax2d()
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def forward(self, input: Tensor) -> Tensor:
         """Scale the exponentials of ``input`` to sum to one at every position."""
+        arguments.tensor("Softmax2d", "input", input)
         if input.dim() not in (3, 4):
             raise ValueError(f"Softmax2d: input must have 3 or 4 axes, got {tuple(input.shape)}")
         return softmax.softmax(input, -3)

@@ -142,6 +142,8 @@ class Linear(nn.Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
+        for name, size in (("in_features", in_features), ("out_features", out_features)):
+            arguments.at_least("Linear", name, size, 0)
         self.in_features = in_features
         self.out_features = out_features
         shapes = {"weight": (out_features, in_features), "bias": (out_features,)}

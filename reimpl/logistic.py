@@ -23,7 +23,7 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
 
     y = x where z > threshold. Evaluated as (max(0, z) + log(1 + e^−|z|)) / β; β = 0 gives inf.
 
-    Backward: gx = σ(z)·gy, and gy where z > threshold.
+    Backward: gx = σ(z)·gy, and gy where z > threshold; no second derivative where z ≥ threshold.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softplus.html
 
@@ -38,7 +38,8 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
 
     def pull(g: Tensor, x: Tensor) -> Tensor:
         z = x * beta
-        return torch.where(z > threshold, g, g * _sigmoid(z))
+        below = z.masked_fill(z >= threshold, threshold)
+        return torch.where(z > threshold, g, g * _sigmoid(below))
 
     return apply(input, soften, pull)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mpmath import mpf
+
 from parity_tests.definitions.array import Array, Index
-from parity_tests.definitions.dual import exp, log
+from parity_tests.definitions.dual import exp, is_nan, log
 from parity_tests.definitions.dual import tanh as hyperbolic_tangent
 
 
@@ -47,18 +49,26 @@ def elu(input: Array, alpha: float = 1.0) -> Array:
     """x, or α(eˣ − 1) where x is not positive; at 0 a line of slope α."""
 
     def bent(x: Any) -> Any:
-        if x > 0:
-            return x
-        return alpha * (exp(x) - 1) if x < 0 else alpha * x
+        if x < 0:
+            return alpha * (exp(x) - 1)
+        return alpha * x if x <= 0 else x
 
     return elementwise(input, bent)
 
 
 def softplus(input: Array, beta: float = 1, threshold: float = 20) -> Array:
-    """log(1 + e^βx)/β, or x where βx is above the threshold."""
-    return elementwise(
-        input, lambda x: x if beta * x > threshold else log(1 + exp(beta * x)) / beta
-    )
+    """log(1 + e^z)/β with z = βx, or x where z is above the threshold; right at it the tangent."""
+    t = mpf(threshold)
+
+    def softened(x: Any) -> Any:
+        z = beta * x
+        if z > t:
+            return x
+        if z < t or is_nan(z):
+            return log(1 + exp(z)) / beta
+        return (log(1 + exp(t)) + (z - t) / (1 + exp(-t))) / beta
+
+    return elementwise(input, softened)
 
 
 def sigmoid(input: Array) -> Array:
