@@ -35,7 +35,7 @@ def test_the_piecewise_linear_ones_by_hand() -> None:
     assert listed(activations.relu(x)) == [0, 0, 0, 1, 8]
     assert listed(activations.relu6(x)) == [0, 0, 0, 1, 6]
     assert listed(activations.hardtanh(x, -2, 1)) == [-2, -1, 0, 1, 1]
-    assert listed(activations.leaky_relu(x, Fraction(1, 4))) == [-2, Fraction(-1, 4), 0, 1, 8]
+    assert listed(activations.leaky_relu(x, 0.25)) == [-2, -0.25, 0, 1, 8]
 
 
 def test_limits_are_truncated_for_integers() -> None:
