@@ -17,6 +17,7 @@ __all__ = [
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
+    "rounds_before_the_bias",
     "without_onednn",
     "zero_dilation",
 ]
@@ -107,3 +108,14 @@ def overhangs(call: Call) -> bool:
 def zero_dilation(call: Call) -> bool:
     """A dilation of zero, which the formula would allow and torch's documentation does not."""
     return 0 in per_axis(call.arguments.get("dilation", 1), 1)
+
+
+def rounds_before_the_bias(call: Call) -> bool:
+    """A linear layer whose bias cannot be had in one pass with the product, for its layout's sake.
+
+    That is a bias with gaps, or an input of more than two axes that is not contiguous.
+    """
+    x, bias = call.arguments["input"], call.recipes().get("bias")
+    if bias is None:
+        return False
+    return bias.layout != "contiguous" or (len(x.shape) > 2 and x.layout != "contiguous")

@@ -1,4 +1,4 @@
-"""The worked example of CONTRIBUTING.md does what it says: all checks, with nothing else touched."""
+"""The worked example of CONTRIBUTING.md does what it says: all checks, nothing else touched."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import doctest
 import re
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ BLOCKS = re.findall(r"```python\n# (\S+)\.py\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
 @pytest.fixture
-def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, types.ModuleType]]:
+def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, types.ModuleType]:
     """The blocks as the modules that their first lines name."""
     made = {}
     for path, source in BLOCKS:

@@ -6,20 +6,51 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     windows     sliding-window geometry: gather and its adjoint
     trilinear   convolution, transposed convolution and weight gradient as one form
     linear_map  linear maps in adjoint pairs; padding is such a pair
+    pullback    a map with its pullback and pushforward as formulas: activations, softmax
     function    the autograd Function that these derive from
     standardize mean zero and variance one over chosen axes; affine scales and shifts
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
 """
 
+from reimpl.activation_modules import (
+    ELU,
+    Hardtanh,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    Softmax,
+    Softmax2d,
+    Softmin,
+    Softplus,
+    Tanh,
+)
+from reimpl.activations import (
+    elu,
+    elu_,
+    hardtanh,
+    hardtanh_,
+    leaky_relu,
+    leaky_relu_,
+    relu,
+    relu6,
+    relu_,
+)
 from reimpl.batch_norm import batch_norm
 from reimpl.batch_norm_modules import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from reimpl.conv import conv1d, conv2d, conv3d
 from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
 from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from reimpl.initial import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
+from reimpl.linear import Linear, linear
+from reimpl.logistic import sigmoid, softplus, tanh
+from reimpl.softmax import log_softmax, softmax, softmin
 
 __all__ = [
+    "ELU",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
@@ -29,6 +60,18 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Hardtanh",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "ReLU",
+    "ReLU6",
+    "Sigmoid",
+    "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Tanh",
     "batch_norm",
     "conv1d",
     "conv2d",
@@ -36,4 +79,24 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "elu",
+    "elu_",
+    "hardtanh",
+    "hardtanh_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "leaky_relu",
+    "leaky_relu_",
+    "linear",
+    "log_softmax",
+    "relu",
+    "relu6",
+    "relu_",
+    "sigmoid",
+    "softmax",
+    "softmin",
+    "softplus",
+    "tanh",
+    "xavier_normal_",
+    "xavier_uniform_",
 ]
