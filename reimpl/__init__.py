@@ -12,14 +12,41 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     layout      which strides torch gives an output
 """
 
+from reimpl.average_modules import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
+)
+from reimpl.avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+)
 from reimpl.batch_norm import batch_norm
 from reimpl.batch_norm_modules import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from reimpl.conv import conv1d, conv2d, conv3d
 from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
 from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from reimpl.fold import Fold, Unfold, fold, unfold
+from reimpl.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 
 __all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
@@ -29,6 +56,17 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Fold",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
+    "Unfold",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "conv1d",
     "conv2d",
@@ -36,4 +74,9 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "fold",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "unfold",
 ]
