@@ -68,9 +68,9 @@ class AvgPool1d(_AvgPool):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
-        stride = kernel_size if stride is None else stride
-        sizes = [repeated(value, 1) for value in (kernel_size, stride, padding)]
-        super().__init__(*sizes, ceil_mode, count_include_pad)
+        stride = repeated(kernel_size if stride is None else stride, 1)
+        kernel_size, padding = repeated(kernel_size, 1), repeated(padding, 1)
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 class AvgPool2d(_AvgPool):
@@ -160,7 +160,8 @@ class _AdaptiveAvgPool(torch.nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Average ``input`` over as many windows as the output has positions."""
-        return adapt(type(self).__name__, self._rank, input, self.output_size)
+        output_size: Any = self.output_size
+        return adapt(type(self).__name__, self._rank, input, output_size)
 
     def extra_repr(self) -> str:
         """Return what repr() shows between the parentheses."""

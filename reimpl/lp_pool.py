@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, prod
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -105,19 +105,21 @@ def lp_pool(
     arguments.number(op, "norm_type", norm_type)
     if norm_type == 0:
         raise ZeroDivisionError(f"{op}: norm_type must not be zero, got {norm_type}")
-    if isinstance(kernel_size, (tuple, list)) and len(kernel_size) != rank:
+    if rank > 1 and isinstance(kernel_size, (tuple, list)) and len(kernel_size) != rank:
         raise ValueError(f"{op}: kernel_size must be an int or {rank} ints, got {kernel_size}")
     if norm_type in (inf, -inf):
-        sign = 1 if norm_type > 0 else -1
-        most = _MAX_POOL[rank - 1](sign * input.abs(), kernel_size, stride, 0, 1, ceil_mode)
-        return sign * most
-    if rank == 1:
-        arguments.integer(op, "kernel_size", kernel_size)
+        sign = input.detach().sign() * (1 if norm_type > 0 else -1)
+        extremes = _MAX_POOL[rank - 1](input * sign, kernel_size, stride, 0, 1, ceil_mode)
+        return cast(Tensor, extremes if norm_type > 0 else -extremes)
     x = power(input.to(accumulator(input.dtype)), norm_type)
     a = pool(op, rank, x, kernel_size, stride, 0, ceil_mode, True, None)
+    if rank == 1:
+        arguments.integer(op, "kernel_size", kernel_size)
     K = prod(arguments.per_axis(op, "kernel_size", kernel_size, rank, 1))
+    # Torch has sign(a)·|a| for a: NaN has no sign, so that its derivative is multiplied with zero.
+    signed = a * a.detach().sign().square()
     empty = a == 0
-    roots = power(K * torch.where(empty, 1, a), 1.0 / norm_type)
+    roots = power(K * torch.where(empty, 1, signed), 1.0 / norm_type)
     y = torch.where(empty, 0.0 if norm_type > 0 else inf, roots)
     return y.to(input.dtype) if input.is_floating_point() else y
 
