@@ -51,7 +51,7 @@ class _AvgPool(torch.nn.Module):
 
 
 class AvgPool1d(_AvgPool):
-    """:func:`reimpl.avg_pool1d` as a module.
+    """The function as a module, see :func:`reimpl.avg_pool1d`.
 
     >>> AvgPool1d(3, stride=2)
     AvgPool1d(kernel_size=(3,), stride=(2,), padding=(0,))
@@ -74,7 +74,7 @@ class AvgPool1d(_AvgPool):
 
 
 class AvgPool2d(_AvgPool):
-    """:func:`reimpl.avg_pool2d` as a module.
+    """The function as a module, see :func:`reimpl.avg_pool2d`.
 
     >>> AvgPool2d(2)(torch.arange(4.0).view(1, 2, 2))
     tensor([[[1.5000]]])
@@ -84,7 +84,7 @@ class AvgPool2d(_AvgPool):
 
 
 class AvgPool3d(_AvgPool):
-    """:func:`reimpl.avg_pool3d` as a module.
+    """The function as a module, see :func:`reimpl.avg_pool3d`.
 
     >>> AvgPool3d(2, divisor_override=1)(torch.ones(1, 2, 2, 2))
     tensor([[[[8.]]]])
@@ -121,7 +121,7 @@ class _LPPool(torch.nn.Module):
 
 
 class LPPool1d(_LPPool):
-    """:func:`reimpl.lp_pool1d` as a module.
+    """The function as a module, see :func:`reimpl.lp_pool1d`.
 
     >>> LPPool1d(2, 2)
     LPPool1d(norm_type=2, kernel_size=2, stride=None, ceil_mode=False)
@@ -131,7 +131,7 @@ class LPPool1d(_LPPool):
 
 
 class LPPool2d(_LPPool):
-    """:func:`reimpl.lp_pool2d` as a module.
+    """The function as a module, see :func:`reimpl.lp_pool2d`.
 
     >>> LPPool2d(1, (1, 2))(torch.ones(1, 1, 4))
     tensor([[[2., 2.]]])
@@ -141,7 +141,7 @@ class LPPool2d(_LPPool):
 
 
 class LPPool3d(_LPPool):
-    """:func:`reimpl.lp_pool3d` as a module.
+    """The function as a module, see :func:`reimpl.lp_pool3d`.
 
     >>> LPPool3d(float("inf"), 2)(-torch.ones(1, 2, 2, 2))
     tensor([[[[1.]]]])
@@ -169,7 +169,7 @@ class _AdaptiveAvgPool(torch.nn.Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """:func:`reimpl.adaptive_avg_pool1d` as a module.
+    """The function as a module, see :func:`reimpl.adaptive_avg_pool1d`.
 
     >>> AdaptiveAvgPool1d(2)(torch.arange(4.0).view(1, 4))
     tensor([[0.5000, 2.5000]])
@@ -179,7 +179,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """:func:`reimpl.adaptive_avg_pool2d` as a module.
+    """The function as a module, see :func:`reimpl.adaptive_avg_pool2d`.
 
     >>> AdaptiveAvgPool2d((None, 1))(torch.ones(1, 3, 4)).shape
     torch.Size([1, 3, 1])
@@ -189,7 +189,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """:func:`reimpl.adaptive_avg_pool3d` as a module.
+    """The function as a module, see :func:`reimpl.adaptive_avg_pool3d`.
 
     >>> AdaptiveAvgPool3d(1)(torch.ones(1, 3, 4, 5))
     tensor([[[[1.]]]])

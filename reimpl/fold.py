@@ -165,7 +165,7 @@ def _pair(op: str, name: str, value: Size, least: int) -> Ints:
 
 
 class Unfold(nn.Module):
-    """:func:`unfold` as a module.
+    """The function as a module, see :func:`unfold`.
 
     >>> Unfold(2, stride=2)(torch.zeros(1, 3, 4, 4)).shape
     torch.Size([1, 12, 4])
@@ -192,7 +192,7 @@ class Unfold(nn.Module):
 
 
 class Fold(nn.Module):
-    """:func:`fold` as a module.
+    """The function as a module, see :func:`fold`.
 
     >>> Fold((4, 4), 2, stride=2)(torch.ones(1, 12, 4)).shape
     torch.Size([1, 3, 4, 4])

@@ -2,9 +2,9 @@ r"""Power-average pooling: the p-th root of the sum of p-th powers over windows.
 
     y = (K · a)^(1/p),   a = the average of x^p over a window of K entries
 
-The powers carry signs, so that odd p may cancel, and a root of a negative sum is NaN. Averages of
-windows that overhang are multiplied with the full K. Where a = 0 torch takes the derivative to be
-zero (#184037), for every p: there the root is a constant.
+The powers carry signs, so that odd p may cancel, and a root of a negative sum or a fractional power
+of a negative number is NaN (#184037). Averages of windows that overhang are multiplied with the
+full K. Where a = 0 torch takes the derivative to be zero (#6766): there the root is a constant.
 """
 
 from __future__ import annotations
@@ -109,8 +109,9 @@ def lp_pool(
         raise ValueError(f"{op}: kernel_size must be an int or {rank} ints, got {kernel_size}")
     if norm_type in (inf, -inf):
         sign = input.detach().sign() * (1 if norm_type > 0 else -1)
-        extremes = _MAX_POOL[rank - 1](input * sign, kernel_size, stride, 0, 1, ceil_mode)
-        return cast(Tensor, extremes if norm_type > 0 else -extremes)
+        pooled = _MAX_POOL[rank - 1](input * sign, kernel_size, stride, 0, 1, ceil_mode)
+        extremes = cast(Tensor, pooled)
+        return extremes if norm_type > 0 else -extremes
     x = power(input.to(accumulator(input.dtype)), norm_type)
     a = pool(op, rank, x, kernel_size, stride, 0, ceil_mode, True, None)
     if rank == 1:

@@ -95,7 +95,7 @@ def power_average_pooling(
 
     def y(*i: int) -> Any:
         total = K * means[i]
-        # The root's derivative at zero is taken to be zero (pytorch#184037).
+        # The root's derivative at zero is taken to be zero (pytorch#6766).
         return total * 0 if value_of(total) == 0 and p > 0 else power(total, 1 / p)
 
     return Array(means.shape, y)

@@ -345,7 +345,7 @@ def powered(rank: int, name: str) -> Op:
         bad=POWER_FAULTS,
         pinned=(
             example(rank, norm_type=2, kernel_size=3, stride=2, ceil_mode=True),
-            # Sums of zero give no gradient (pytorch#184037).
+            # Sums of zero give no gradient (pytorch#6766).
             Call(
                 {"input": Recipe((1, 1, *(2,) * rank), "zeros"), "norm_type": 2, "kernel_size": 2},
                 {},
