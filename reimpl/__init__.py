@@ -37,6 +37,24 @@ from reimpl.activations import (
     relu,
     relu6,
     relu_,
+from reimpl.average_modules import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
+)
+from reimpl.avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
 )
 from reimpl.batch_norm import batch_norm
 from reimpl.batch_norm_modules import BatchNorm1d, BatchNorm2d, BatchNorm3d
@@ -51,6 +69,16 @@ from reimpl.softmax import log_softmax, softmax, softmin
 
 __all__ = [
     "ELU",
+from reimpl.fold import Fold, Unfold, fold, unfold
+from reimpl.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+
+__all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
@@ -72,6 +100,17 @@ __all__ = [
     "Softmin",
     "Softplus",
     "Tanh",
+    "Fold",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
+    "Unfold",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "conv1d",
     "conv2d",
@@ -99,4 +138,9 @@ __all__ = [
     "tanh",
     "xavier_normal_",
     "xavier_uniform_",
+    "fold",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "unfold",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parity_tests.op import Op
 from parity_tests.ops.activations import ACTIVATIONS
+from parity_tests.ops.averages import AVERAGES
 from parity_tests.ops.batch_norm import BATCH_NORMS
 from parity_tests.ops.convolution import CONVOLUTIONS
 from parity_tests.ops.initial import INITIALISERS
@@ -18,6 +19,7 @@ OPS: tuple[Op, ...] = (
     *LINEARS,
     *INITIALISERS,
 )
+OPS: tuple[Op, ...] = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *BATCH_NORMS, *AVERAGES)
 
 
 def named(name: str) -> Op:
