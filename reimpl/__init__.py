@@ -13,30 +13,6 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     layout      which strides torch gives an output
 """
 
-from reimpl.activation_modules import (
-    ELU,
-    Hardtanh,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    Softmax,
-    Softmax2d,
-    Softmin,
-    Softplus,
-    Tanh,
-)
-from reimpl.activations import (
-    elu,
-    elu_,
-    hardtanh,
-    hardtanh_,
-    leaky_relu,
-    leaky_relu_,
-    relu,
-    relu6,
-    relu_,
 from reimpl.average_modules import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -62,13 +38,6 @@ from reimpl.conv import conv1d, conv2d, conv3d
 from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
 from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from reimpl.initial import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
-from reimpl.linear import Linear, linear
-from reimpl.logistic import sigmoid, softplus, tanh
-from reimpl.softmax import log_softmax, softmax, softmin
-
-__all__ = [
-    "ELU",
 from reimpl.fold import Fold, Unfold, fold, unfold
 from reimpl.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 
@@ -88,18 +57,6 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
-    "Hardtanh",
-    "LeakyReLU",
-    "Linear",
-    "LogSoftmax",
-    "ReLU",
-    "ReLU6",
-    "Sigmoid",
-    "Softmax",
-    "Softmax2d",
-    "Softmin",
-    "Softplus",
-    "Tanh",
     "Fold",
     "LPPool1d",
     "LPPool2d",
@@ -118,26 +75,6 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
-    "elu",
-    "elu_",
-    "hardtanh",
-    "hardtanh_",
-    "kaiming_normal_",
-    "kaiming_uniform_",
-    "leaky_relu",
-    "leaky_relu_",
-    "linear",
-    "log_softmax",
-    "relu",
-    "relu6",
-    "relu_",
-    "sigmoid",
-    "softmax",
-    "softmin",
-    "softplus",
-    "tanh",
-    "xavier_normal_",
-    "xavier_uniform_",
     "fold",
     "lp_pool1d",
     "lp_pool2d",

@@ -14,12 +14,12 @@ from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
 OPS: tuple[Op, ...] = (
     *CONVOLUTIONS,
     *TRANSPOSED_CONVOLUTIONS,
+    *AVERAGES,
     *BATCH_NORMS,
     *ACTIVATIONS,
     *LINEARS,
     *INITIALISERS,
 )
-OPS: tuple[Op, ...] = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *BATCH_NORMS, *AVERAGES)
 
 
 def named(name: str) -> Op:
