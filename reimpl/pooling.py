@@ -51,7 +51,7 @@ def pooled_windows(
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     p = arguments.per_axis(op, "padding", padding, rank, 0)
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)
-    if any([2 * pp > k for pp, k in zip(p, K, strict=True)]):
+    if any(2 * pp > k for pp, k in zip(p, K, strict=True)):
         raise RuntimeError(f"{op}: padding must be at most half of kernel_size={K}, got {padding}")
     M = []
     for l, k, ss, pp, dd in zip(size, K, s, p, d, strict=True):
