@@ -9,6 +9,7 @@ from math import inf, nan
 
 import pytest
 import torch
+from torch.nn import functional
 
 import reimpl
 from parity_tests.definitions.array import Array
@@ -106,13 +107,13 @@ def test_the_slope_is_the_maximums() -> None:
 # --- what no drawn call can show ---
 
 
-@pytest.mark.parametrize("options", [{}, {"stride": 2}])
-def test_the_notes_example(options: dict[str, int]) -> None:
+@pytest.mark.parametrize("stride", [None, 2])
+def test_the_notes_example(stride: int | None) -> None:
     """(1, 64, 224, 224) integers from 0 to 224 as float32, kernel 2, stride 2."""
     random = torch.Generator().manual_seed(0)
     x = torch.randint(0, 225, (1, 64, 224, 224), generator=random).float().requires_grad_()
-    ours = reimpl.max_pool2d(x, 2, **options, return_indices=True)
-    torchs = torch.nn.functional.max_pool2d(x, 2, **options, return_indices=True)
+    ours = reimpl.max_pool2d(x, 2, stride, return_indices=True)
+    torchs = functional.max_pool2d(x, 2, stride, return_indices=True)
     for got, wanted in zip(ours, torchs, strict=True):
         assert torch.equal(got, wanted)
     cotangent = torch.rand(torchs[0].shape, generator=random)
@@ -124,15 +125,15 @@ def test_every_one_of_several_gets_the_gradient() -> None:
     """Torch's backward of unpooling, which is not its forward's derivative (pytorch#80204)."""
     y = torch.tensor([[5.0, 7.0]], requires_grad=True)
     at, cotangent = torch.tensor([[2, 2]]), torch.tensor([[1.0, 2.0, 3.0, 4.0]])
-    for max_unpool1d in (reimpl.max_unpool1d, torch.nn.functional.max_unpool1d):
-        x = max_unpool1d(y, at, 2)
+    for namespace in (reimpl, functional):
+        x = namespace.max_unpool1d(y, at, (2,))
         assert x.tolist() == [[0, 0, 7, 0]]
         assert torch.autograd.grad(x, y, cotangent)[0].tolist() == [[3, 3]]
 
 
 def test_unpooling_maps_over_indices() -> None:
     y, at = torch.rand(3, 2, 4), torch.arange(24).view(3, 2, 4) % 8
-    mapped = torch.func.vmap(lambda y, i: reimpl.max_unpool1d(y, i, 2))(y, at)
-    assert torch.equal(mapped, torch.nn.functional.max_unpool1d(y, at, 2))
-    one = torch.func.vmap(lambda i: reimpl.max_unpool1d(y[0], i, 2))(at)
-    assert torch.equal(one[1], torch.nn.functional.max_unpool1d(y[0], at[1], 2))
+    mapped = torch.func.vmap(lambda y, i: reimpl.max_unpool1d(y, i, (2,)))(y, at)
+    assert torch.equal(mapped, functional.max_unpool1d(y, at, (2,)))
+    one = torch.func.vmap(lambda i: reimpl.max_unpool1d(y[0], i, (2,)))(at)
+    assert torch.equal(one[1], functional.max_unpool1d(y[0], at[1], (2,)))

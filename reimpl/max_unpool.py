@@ -149,7 +149,7 @@ def _unpooled_size(
         wanted = tuple([arguments.integer(op, "output_size", l) for l in output_size])
         wanted = wanted[2:] if len(wanted) == rank + 2 else wanted
         if len(wanted) != rank or any(
-            [not l - ss < w < l + ss for l, w, ss in zip(L, wanted, s, strict=True)]
+            not l - ss < w < l + ss for l, w, ss in zip(L, wanted, s, strict=True)
         ):
             raise ValueError(
                 f"{op}: output_size must have {rank} entries, or {rank + 2}, each less than a "

@@ -48,6 +48,21 @@ def windows(l: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> list[Win
     return [[i for i in range(start, start + reach + 1, d) if i >= 0] for start in starts]
 
 
+def misses_the_grid(
+    L: Index,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+) -> bool:
+    """Whether some window has the whole of an axis between two of its dilated taps."""
+    K, p, d = (per_axis(v, len(L)) for v in (kernel_size, padding, dilation))
+    s = per_axis(stride or K, len(L))
+    axes = list(zip(L, K, s, p, d, strict=True))
+    return any(taps[0] >= axis[0] for axis in axes for taps in windows(*axis, ceil_mode))
+
+
 def adaptive_max_pooling(
     rank: int, input: Array, output_size: Any, return_indices: bool = False
 ) -> Any:
