@@ -516,8 +516,9 @@ class Truth:
             # The oracle's number settles cheaply, the analysis's own judges the rest.
             for number in (value[index], allowed.value[index]):
                 if accept(number, truth, allowed.error[index]):
-                    ratio = float(error_over_bound(number, truth, allowed.error[index]))
-                    ledger.worst_audit = max(ledger.worst_audit, ratio)
+                    if not is_integer(number):
+                        ratio = float(error_over_bound(number, truth, allowed.error[index]))
+                        ledger.worst_audit = max(ledger.worst_audit, ratio)
                     continue
                 trial.blame(
                     "torch",
