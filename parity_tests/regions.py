@@ -11,7 +11,7 @@ from torch._prims_common import suggest_memory_format
 
 from parity_tests.definitions.array import per_axis
 from parity_tests.definitions.convolution import zero_padding
-from parity_tests.definitions.maxima import misses_the_grid
+from parity_tests.definitions.maxima import misses_the_grid, unpooled_size
 from parity_tests.op import Call
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "overhangs",
     "padded_by_its_size",
     "sites",
+    "unpools_to_nothing",
     "zero_dilation",
 ]
 
@@ -131,3 +132,12 @@ def looks_like_an_image(call: Call) -> bool:
     if x.batched or len(x.shape) != 4:
         return False
     return suggest_memory_format(x.tensor(torch.float32)) == torch.channels_last
+
+
+def unpools_to_nothing(call: Call) -> bool:
+    """A max unpooling whose output has an axis of size zero."""
+    a = call.arguments
+    if a.get("output_size") is not None:
+        return 0 in a["output_size"]
+    M = a["input"].shape[-len(a["kernel_size"]) :]
+    return 0 in unpooled_size(M, a["kernel_size"], a.get("stride"), a.get("padding", 0))

@@ -172,7 +172,8 @@ def _adaptive_max_pool(
     L = tuple(input.shape[-rank:])
     if rank > 1 and isinstance(output_size, (tuple, list)):
         if len(output_size) != rank:
-            raise RuntimeError(f"{op}: output_size must be one or {rank} ints, got {output_size}")
+            error = ValueError if len(output_size) >= input.dim() else RuntimeError
+            raise error(f"{op}: output_size must be one or {rank} ints, got {output_size}")
         output_size = [l if m is None else m for l, m in zip(L, output_size, strict=True)]
     M = arguments.per_axis(op, "output_size", output_size, rank, 0)
     axes = [

@@ -146,6 +146,8 @@ def _unpooled_size(
     p = _per_axis(op, "padding", padding, rank)
     L = tuple([(m - 1) * ss + k - 2 * pp for m, ss, k, pp in zip(M, s, K, p, strict=True)])
     if output_size is not None:
+        if not isinstance(output_size, (tuple, list)):
+            raise TypeError(f"{op}: output_size must be integers or None, got {output_size!r}")
         wanted = tuple([arguments.integer(op, "output_size", l) for l in output_size])
         wanted = wanted[2:] if len(wanted) == rank + 2 else wanted
         if len(wanted) != rank or any(
@@ -157,7 +159,12 @@ def _unpooled_size(
             )
         L = wanted
     if min(L) < 0:
-        raise ValueError(f"{op}: output_size must not be negative, got {L}")
+        raise ValueError(
+            f"{op}: output_size must not be negative, got {L} by kernel_size {K}, stride {s} and "
+            f"padding {p}"
+        )
+    if rank == 3 and min(s) < 1:
+        raise RuntimeError(f"{op}: stride must be positive for three axes, got {stride}")
     return L
 
 
@@ -165,5 +172,6 @@ def _per_axis(op: str, name: str, value: Any, rank: int) -> Ints:
     """One integer per axis, a number for all of them; torch demands no more, not even a sign."""
     entries = tuple([arguments.integer(op, name, v) for v in repeated(value, rank)])
     if len(entries) != rank:
-        raise IndexError(f"{op}: {name} must be an int or {rank} ints, got {value}")
+        error = RuntimeError if name == "kernel_size" and len(entries) < rank else IndexError
+        raise error(f"{op}: {name} must be an int or {rank} ints, got {value}")
     return entries

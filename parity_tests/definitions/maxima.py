@@ -119,9 +119,7 @@ def max_unpooling(
 ) -> Array:
     """x[i[m]] = y[m], the last m if there are several, and zero elsewhere."""
     lead, M = input.shape[:-rank], input.shape[-rank:]
-    K, p = per_axis(kernel_size, rank), per_axis(padding, rank)
-    s = K if stride is None else per_axis(stride, rank)
-    L = tuple(s * (m - 1) + k - 2 * p for m, k, s, p in zip(M, K, s, p, strict=True))
+    L = unpooled_size(M, kernel_size, stride, padding)
     L = L if output_size is None else tuple(output_size[-rank:])
 
     def x(*l: int) -> Any:
@@ -130,3 +128,10 @@ def max_unpooling(
         return written[-1] if written else 0
 
     return Array((*lead, *L), x)
+
+
+def unpooled_size(M: Index, kernel_size: Ints, stride: Ints | None, padding: Ints) -> Index:
+    """L = s(M − 1) + K − 2p: the least that these windows fill, padding taken off."""
+    K, p = per_axis(kernel_size, len(M)), per_axis(padding, len(M))
+    s = K if stride is None else per_axis(stride, len(M))
+    return tuple(s * (m - 1) + k - 2 * p for m, k, s, p in zip(M, K, s, p, strict=True))

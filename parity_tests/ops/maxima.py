@@ -19,6 +19,7 @@ from parity_tests.definitions.maxima import (
     max_pooling,
     max_unpooling,
     misses_the_grid,
+    unpooled_size,
 )
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import another_rank, put, retyped
@@ -98,13 +99,14 @@ def draw_max_unpool(d: Draw, *, rank: int) -> Call:
     given = d.choice("stride given", (True, False))
     stride = d.per_axis("stride", rank, lambda axis: (1, 2, 3) if given else (kernel[axis],))
     padding = d.per_axis("padding", rank, lambda axis: range(kernel[axis] // 2 + 1))
-    M = tuple(d.integer(1, 1 if d.degenerate else 4 - rank // 2) for _ in range(rank))
-    L = tuple(
-        s * (m - 1) + k - 2 * p for m, k, s, p in zip(M, kernel, stride, padding, strict=True)
+    low, high = (0, 1) if d.degenerate else (1, 4 - rank // 2)  # an output of size zero is legal
+    M = tuple(
+        d.integer(1 if k - 2 * p >= low else 2, high) for k, p in zip(kernel, padding, strict=True)
     )
+    L = unpooled_size(M, kernel, stride, padding)
     asked = d.choice("output_size", ("none", "spatial", "whole"))
     if asked != "none":  # anything less than a stride away
-        L = tuple(l + d.integer(max(1 - s, -l), s - 1) for l, s in zip(L, stride, strict=True))
+        L = tuple(l + d.integer(max(1 - s, low - l), s - 1) for l, s in zip(L, stride, strict=True))
     batch, C = d.batch(), max(1, d.channels())
     lead = (C,) if batch is None else (batch, C)
     repeated = d.choice("indices", ("distinct", "repeated")) == "repeated"
@@ -112,7 +114,7 @@ def draw_max_unpool(d: Draw, *, rank: int) -> Call:
     arguments: dict[str, Any] = {
         "input": d.tensor(*lead, *M),
         "indices": places(d, lead, M, prod(L), repeated),
-        "kernel_size": d.spelled(kernel),
+        "kernel_size": kernel if d.degenerate else d.spelled(kernel),
         "padding": d.spelled(padding),
     }
     if given:
