@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch._prims_common import suggest_memory_format
 
 from parity_tests.definitions.array import per_axis
 from parity_tests.definitions.convolution import zero_padding
+from parity_tests.definitions.maxima import misses_the_grid, unpooled_size
 from parity_tests.op import Call
 
 __all__ = [
     "empty_output",
     "evaluates",
+    "has_a_window_of_padding",
     "laid_out_oddly",
+    "looks_like_an_image",
     "not_finite",
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
     "rounds_before_the_bias",
     "without_onednn",
+    "sites",
+    "unpools_to_nothing",
     "zero_dilation",
 ]
 
@@ -119,3 +128,32 @@ def rounds_before_the_bias(call: Call) -> bool:
     if bias is None:
         return False
     return bias.layout != "contiguous" or (len(x.shape) > 2 and x.layout != "contiguous")
+def sites(call: Call) -> int:
+    """The number of positions in a channel of a pool's input."""
+    x = call.arguments["input"]
+    return prod(x.shape[1 + x.batched :])
+
+
+def has_a_window_of_padding(call: Call) -> bool:
+    """Some window of a max pool has the input between two of its dilated taps."""
+    a = call.arguments
+    rest = (a.get("padding", 0), a.get("dilation", 1), a.get("ceil_mode", False))
+    L = a["input"].shape[1 + a["input"].batched :]
+    return misses_the_grid(L, a["kernel_size"], a.get("stride"), *rest)
+
+
+def looks_like_an_image(call: Call) -> bool:
+    """A volume without a batch has strides that torch takes for an image's in channels last."""
+    x = call.arguments["input"]
+    if x.batched or len(x.shape) != 4:
+        return False
+    return suggest_memory_format(x.tensor(torch.float32)) == torch.channels_last
+
+
+def unpools_to_nothing(call: Call) -> bool:
+    """A max unpooling whose output has an axis of size zero."""
+    a = call.arguments
+    if a.get("output_size") is not None:
+        return 0 in a["output_size"]
+    M = a["input"].shape[-len(a["kernel_size"]) :]
+    return 0 in unpooled_size(M, a["kernel_size"], a.get("stride"), a.get("padding", 0))

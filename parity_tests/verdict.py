@@ -525,10 +525,13 @@ class Truth:
             allowed = self._bounds[name]
             ledger.audited += 1
             # The oracle's number settles cheaply, the analysis's own judges the rest.
-            for number in (value[index], allowed.value[index]):
+            whole = is_integer(value)  # an index, say: equal or wrong
+            for number in (value[index],) if whole else (value[index], allowed.value[index]):
                 if accept(number, truth, allowed.error[index]):
-                    ratio = float(error_over_bound(number, truth, allowed.error[index]))
-                    ledger.worst_audit = max(ledger.worst_audit, ratio)
+                    ratio = (
+                        error_over_bound(number, truth, allowed.error[index]) if not whole else 0
+                    )
+                    ledger.worst_audit = max(ledger.worst_audit, float(ratio))
                     continue
                 trial.blame(
                     "torch",

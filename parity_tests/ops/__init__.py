@@ -20,6 +20,10 @@ OPS: tuple[Op, ...] = (
     *LINEARS,
     *INITIALISERS,
 )
+from parity_tests.ops.maxima import MAXIMA
+from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
+
+OPS: tuple[Op, ...] = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *BATCH_NORMS, *MAXIMA)
 
 
 def named(name: str) -> Op:
