@@ -25,9 +25,9 @@ __all__ = [
     "overhangs",
     "padded_by_its_size",
     "rounds_before_the_bias",
-    "without_onednn",
     "sites",
     "unpools_to_nothing",
+    "without_onednn",
     "zero_dilation",
 ]
 
@@ -128,6 +128,8 @@ def rounds_before_the_bias(call: Call) -> bool:
     if bias is None:
         return False
     return bias.layout != "contiguous" or (len(x.shape) > 2 and x.layout != "contiguous")
+
+
 def sites(call: Call) -> int:
     """The number of positions in a channel of a pool's input."""
     x = call.arguments["input"]

@@ -9,21 +9,19 @@ from parity_tests.ops.batch_norm import BATCH_NORMS
 from parity_tests.ops.convolution import CONVOLUTIONS
 from parity_tests.ops.initial import INITIALISERS
 from parity_tests.ops.linear import LINEARS
+from parity_tests.ops.maxima import MAXIMA
 from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
 
 OPS: tuple[Op, ...] = (
     *CONVOLUTIONS,
     *TRANSPOSED_CONVOLUTIONS,
+    *MAXIMA,
     *AVERAGES,
     *BATCH_NORMS,
     *ACTIVATIONS,
     *LINEARS,
     *INITIALISERS,
 )
-from parity_tests.ops.maxima import MAXIMA
-from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
-
-OPS: tuple[Op, ...] = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *BATCH_NORMS, *MAXIMA)
 
 
 def named(name: str) -> Op:
