@@ -7,6 +7,7 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     trilinear   convolution, transposed convolution and weight gradient as one form
     linear_map  linear maps in adjoint pairs; padding is such a pair
     function    the autograd Function that these derive from
+    resampling  interpolation along an axis: sparse matrices and their transposes
     standardize mean zero and variance one over chosen axes; affine scales and shifts
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
@@ -18,6 +19,8 @@ from reimpl.conv import conv1d, conv2d, conv3d
 from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
 from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from reimpl.interpolate import interpolate
+from reimpl.upsampling_modules import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
     "BatchNorm1d",
@@ -29,6 +32,9 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "batch_norm",
     "conv1d",
     "conv2d",
@@ -36,4 +42,5 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "interpolate",
 ]

@@ -38,7 +38,7 @@ def interpolate(
     y[n, c, *o] = Σ_j Π_axes a[o, j] · x[n, c, *j]
 
     with a sparse matrix a per axis that depends on the mode; :mod:`reimpl.resampling` has the
-    formulas. A scale_factor is also the distance of samples, unless it is recomputed from the sizes.
+    formulas. A scale_factor is also the distance of samples, unless it is recomputed.
 
     Shapes:
         input (N, C, *L) with one to three axes L: one for 'linear', two for 'bilinear', 'bicubic'
@@ -65,7 +65,8 @@ def interpolate(
     _check_options(op, input, mode, align_corners, antialias)
     sizes, scales = _sizes(op, input, size, scale_factor, recompute_scale_factor or mode == "area")
     _check_sizes(op, input, sizes, mode)
-    arguments.dtype_among(op, input, (*REALS, torch.uint8) if mode in _SELECTING else REALS)
+    images = mode in _SELECTING or _RANK.get(mode) == 2
+    arguments.dtype_among(op, input, (*REALS, torch.uint8) if images else REALS)
     L, rank = input.shape[2:], len(sizes)
     x = input.to(accumulator(input.dtype))
     for i in reversed(range(rank)):
@@ -150,6 +151,4 @@ def _check_sizes(op: str, input: Tensor, sizes: Ints, mode: str) -> None:
     if min(sizes) < least:
         raise RuntimeError(f"{op}: size must be at least {least}, got {sizes}")
     if min(input.shape[2:]) < 1 or (least and input.shape[1] < 1):
-        raise RuntimeError(
-            f"{op}: input may be empty in its batch only, got {tuple(input.shape)}"
-        )
+        raise RuntimeError(f"{op}: input may be empty in its batch only, got {tuple(input.shape)}")

@@ -8,7 +8,7 @@ with weights that depend on the sizes alone:
 Only entries are multiplied, never the zeros between them: 0 · ∞ is NaN, and a NaN must not reach
 positions that do not depend on it. With output position o at u on the axis of the input,
 
-    u = (o + ½)·s − ½,   s = in/out or 1/scale_factor;   aligned corners: u = o·s, s = (in−1)/(out−1)
+    u = (o + ½)·s − ½,  s = in/out or 1/scale_factor;  aligned corners: u = o·s, s = (in−1)/(out−1)
 
     select      j = ⌊o·s⌋, or to be exact ⌊u + ½⌋
     interpolate a[o, j] = k(j − u) for the taps j around u; beyond the edges stands the edge
@@ -71,8 +71,11 @@ class Kernel(NamedTuple):
 
 def resample(x: Tensor, dim: int, axis: Axis, entries: Entries) -> Tensor:
     """``x`` with the axis ``dim`` (counted from the end) resampled."""
-    source, target, weight = [None if t is None else t.to(x.device) for t in entries]
-    weight = None if weight is None else weight.to(x.dtype)
+    source, target, weight = entries
+    if weight is not None and x.dtype == torch.uint8:
+        return _resample_bytes(x, dim, axis, source, target, weight)
+    source, target = source.to(x.device), target.to(x.device)
+    weight = None if weight is None else weight.to(x.device, x.dtype)
 
     def forward(t: Tensor) -> Tensor:
         return _carry(t, dim, source, target, weight, axis.out)
@@ -83,7 +86,9 @@ def resample(x: Tensor, dim: int, axis: Axis, entries: Entries) -> Tensor:
     return linear_map(x, forward, adjoint)
 
 
-def _carry(x: Tensor, dim: int, start: Tensor, end: Tensor, weight: Tensor | None, n: int) -> Tensor:
+def _carry(
+    x: Tensor, dim: int, start: Tensor, end: Tensor, weight: Tensor | None, n: int
+) -> Tensor:
     """Add weight·x[start] to position ``end`` of an axis of size ``n``."""
     rows = x.movedim(dim, 0)
     # An entry outside the matrix is read from anywhere and added to a row that is dropped.
@@ -92,6 +97,23 @@ def _carry(x: Tensor, dim: int, start: Tensor, end: Tensor, weight: Tensor | Non
         rows = rows * weight.view(-1, *(1,) * (x.dim() - 1))
     sums = rows.new_zeros(n + 1, *rows.shape[1:]).index_add_(0, end, rows)
     return sums[:n].movedim(0, dim)
+
+
+def _resample_bytes(
+    x: Tensor, dim: int, axis: Axis, source: Tensor, target: Tensor, weight: Tensor
+) -> Tensor:
+    """Images of bytes: the weights are multiples of 2⁻ᵇ, and every axis rounds to bytes.
+
+    b is the most that leaves the largest weight below 2¹⁵·2⁻ᵇ. All sums are exact in double.
+    """
+    a = torch.zeros(axis.out + 1, axis.size + 1, dtype=torch.float64)
+    a.index_put_((target, source), weight, accumulate=True)
+    a = a[: axis.out, : axis.size]
+    units = 2.0 ** torch.arange(1, 23)
+    unit = 2.0 ** ((a.amax() * units + 0.5).floor() < 2**15).sum()
+    a = (a.abs() * unit + 0.5).floor() / unit * a.sign()
+    y = x.double().movedim(dim, -1) @ a.T.to(x.device)
+    return (y + 0.5).floor().clamp(0, 255).to(torch.uint8).movedim(-1, dim)
 
 
 def select(axis: Axis, *, exact: bool, single: bool, small: bool) -> Entries:
