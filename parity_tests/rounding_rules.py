@@ -67,7 +67,8 @@ AVERAGE = _names("""
 
 ANTIALIASED = _names("""
     _upsample_bilinear2d_aa _upsample_bilinear2d_aa_backward
-    _upsample_bicubic2d_aa _upsample_bicubic2d_aa_backward""")
+    _upsample_bicubic2d_aa _upsample_bicubic2d_aa_backward
+    _upsample_lanczos2d_aa _upsample_lanczos2d_aa_backward""")
 
 # Sums, linear in each operand, whose addends take this many roundings each: none for an element
 # itself, one for a product of two or a weight.
