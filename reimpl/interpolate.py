@@ -13,9 +13,15 @@ from reimpl.arguments import REALS, Ints, accumulator
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.resampling import Axis, Entries, resample
 
-# The number of spatial axes that a mode is for; the others are for one to three.
-_RANK = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}
 _SELECTING = ("nearest", "nearest-exact")
+# The numbers of spatial axes that a mode is for.
+_RANKS = dict.fromkeys((*_SELECTING, "area"), (1, 2, 3)) | {
+    "linear": (1,),
+    "bilinear": (2,),
+    "bicubic": (2,),
+    "lanczos": (2,),
+    "trilinear": (3,),
+}
 _KERNELS = {"bicubic": resampling.CUBIC}
 _FILTERS = {
     "bilinear": resampling.LINEAR,
@@ -63,15 +69,18 @@ def interpolate(
     op = "interpolate"
     arguments.tensor(op, "input", input)
     _check_options(op, input, mode, align_corners, antialias)
-    sizes, scales = _sizes(op, input, size, scale_factor, recompute_scale_factor or mode == "area")
-    _check_sizes(op, input, sizes, mode)
-    images = mode in _SELECTING or _RANK.get(mode) == 2
+    L = tuple(input.shape[2:])
+    sizes, scales = _sizes(op, L, size, scale_factor, recompute_scale_factor, mode)
+    if min(L) < 1 or (input.shape[1] < 1 and mode != "area"):
+        raise RuntimeError(f"{op}: input must have no empty axis but its batch, got {input.shape}")
+    images = mode in _SELECTING or _RANKS[mode] == (2,)
     arguments.dtype_among(op, input, (*REALS, torch.uint8) if images else REALS)
-    L, rank = input.shape[2:], len(sizes)
+    rank = len(L)
+    skips = antialias or (input.dtype == torch.uint8 and mode not in _SELECTING)
     x = input.to(accumulator(input.dtype))
     for i in reversed(range(rank)):
         axis = Axis(L[i], sizes[i], scales[i], bool(align_corners))
-        if not (antialias and axis.size == axis.out):
+        if axis.size != axis.out or not skips:
             entries = _entries(axis, mode, antialias, sizes, input.dtype)
             x = resample(x, i - rank, axis, entries)
     y = arrange(x, rank > 1 and input.numel() > 0 and looks_channels_last(input)).to(input.dtype)
@@ -108,32 +117,41 @@ def _check_options(
         )
     if mode == "lanczos" and rank == 2 and not antialias:
         raise ValueError(f"{op}: antialias must be True for mode='lanczos', got {antialias}")
-    if not 1 <= rank <= 3 or (smooth and _RANK.get(mode) != rank):
-        raise NotImplementedError(
-            f"{op}: mode must be nearest, nearest-exact, area, linear (3 axes), bilinear, bicubic, "
-            f"lanczos (4) or trilinear (5), got {mode!r} for an input of {input.dim()} axes"
-        )
 
 
 def _sizes(
-    op: str, input: Tensor, size: Any, scale_factor: Any, recompute: bool
+    op: str, L: Ints, size: Any, scale_factor: Any, recompute: bool | None, mode: str
 ) -> tuple[Ints, tuple[float | None, ...]]:
     """The size of the output, and the scale of each axis where the caller's is to be used."""
-    L = input.shape[2:]
     if (size is None) == (scale_factor is None):
         raise ValueError(
             f"{op}: one of size and scale_factor must be given, got size={size}, "
             f"scale_factor={scale_factor}"
         )
+    scales: tuple[float | None, ...] = (None,) * len(L)
     if size is not None:
-        return tuple([arguments.integer(op, "size", n) for n in _each(op, "size", size, len(L))]), (
-            None,
-        ) * len(L)
-    scales = _each(op, "scale_factor", scale_factor, len(L))
-    for scale in scales:
-        arguments.number(op, "scale_factor", scale)
-    sizes = tuple([int(n * float(scale)) for n, scale in zip(L, scales, strict=True)])
-    return sizes, (None,) * len(L) if recompute else tuple(map(float, scales))
+        if recompute:
+            raise ValueError(f"{op}: recompute_scale_factor must not go with a size, got {size}")
+        name, value = "size", size
+        sizes = tuple([arguments.integer(op, name, m) for m in _each(op, name, size, len(L))])
+    else:
+        name, value = "scale_factor", scale_factor
+        factors = _each(op, name, scale_factor, len(L))
+        for factor in factors:
+            arguments.number(op, name, factor)
+        sizes = tuple([int(n * factor) for n, factor in zip(L, factors, strict=True)])
+        if not recompute and mode != "area":
+            scales = tuple(map(float, factors))
+    if len(L) not in _RANKS.get(mode, ()):
+        raise NotImplementedError(
+            f"{op}: mode must be one for an input of {len(L) + 2} axes, got {mode!r}"
+        )
+    least = 0 if mode == "area" else 1
+    if min(sizes) < least:
+        raise RuntimeError(
+            f"{op}: {name} must leave at least {least} of an axis, got {value} for {L}"
+        )
+    return sizes, scales
 
 
 def _each(op: str, name: str, value: Any, n: int) -> tuple[Any, ...]:
@@ -143,12 +161,3 @@ def _each(op: str, name: str, value: Any, n: int) -> tuple[Any, ...]:
     if len(value) != n:
         raise ValueError(f"{op}: {name} must be a number or {n} of them, got {value}")
     return tuple(value)
-
-
-def _check_sizes(op: str, input: Tensor, sizes: Ints, mode: str) -> None:
-    """There is something to resample, and something to resample it to."""
-    least = 0 if mode == "area" else 1
-    if min(sizes) < least:
-        raise RuntimeError(f"{op}: size must be at least {least}, got {sizes}")
-    if min(input.shape[2:]) < 1 or (least and input.shape[1] < 1):
-        raise RuntimeError(f"{op}: input may be empty in its batch only, got {tuple(input.shape)}")

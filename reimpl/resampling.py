@@ -167,9 +167,10 @@ def filter(axis: Axis, kernel: Kernel) -> Entries:
 
 def average(axis: Axis) -> Entries:
     """The windows of adaptive average pooling."""
-    o, out = torch.arange(axis.out), max(axis.out, 1)
-    low, high = o * axis.size // out, -(-(o + 1) * axis.size // out)
-    source, inside = _windows(low, high, -(-axis.size // out) + 1)
+    n, m, o = axis.size, max(axis.out, 1), torch.arange(axis.out)
+    low = (o * n).div(m, rounding_mode="floor")
+    high = -(-(o + 1) * n).div(m, rounding_mode="floor")
+    source, inside = _windows(low, high, -(-n // m) + 1)
     weight = (high - low).double().reciprocal()
     return _rows(axis, source, weight.unsqueeze(1).expand(source.shape), inside)
 
