@@ -184,7 +184,13 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
     transform): then it makes the truth, and where torch cannot run the experiment nobody need.
     """
     # The subject goes first, on copies of its own: no expected answer exists yet to be found.
-    got = run_subject(trial, experiment)
+    try:
+        got = run_subject(trial, experiment)
+    except Unsupported:
+        if not torch_lacks(trial, experiment):
+            raise
+        trial.ledger.torch_cannot += 1
+        return
     # Where torch would take the process along it is not run: the subject is judged all the same.
     crashes = excuse(trial, crash=True) is not None
     try:
@@ -244,6 +250,15 @@ def run_torch(trial: Trial, experiment: Experiment, *, may_fail: bool) -> Tensor
         if not may_fail and not trial.subject.is_torch:
             trial.blame("torch", f"torch raised {named(error)}", kind="exception")
         return None
+
+
+def torch_lacks(trial: Trial, experiment: Experiment) -> bool:
+    """Whether torch has no kernel for this call in this dtype either."""
+    try:
+        run_torch(trial, experiment, may_fail=True)
+    except NoKernel:
+        return True
+    return False
 
 
 def named(error: Exception) -> str:
