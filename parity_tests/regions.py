@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 
 from parity_tests.definitions.array import per_axis
 from parity_tests.definitions.convolution import zero_padding
+from parity_tests.definitions.interpolation import HALF, each
 from parity_tests.op import Call
 
 __all__ = [
     "empty_output",
     "evaluates",
+    "keeps_a_size",
     "laid_out_oddly",
     "not_finite",
+    "one_wide_and_filtered",
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
+    "rescales_in_place",
+    "selects_by_rounding",
     "zero_dilation",
 ]
 
@@ -101,3 +109,64 @@ def overhangs(call: Call) -> bool:
 def zero_dilation(call: Call) -> bool:
     """A dilation of zero, which the formula would allow and torch's documentation does not."""
     return 0 in per_axis(call.arguments.get("dilation", 1), 1)
+
+
+# --- interpolation ---
+
+
+def resampled(call: Call) -> Iterator[tuple[int, int, float | None]]:
+    """Per axis the size, the size it becomes, and the scale if that is given and used."""
+    a = call.arguments
+    L = a["input"].shape[2:]
+    scales = each(a.get("scale_factor"), len(L))
+    for n, m, scale in zip(L, each(a.get("size"), len(L)), scales, strict=True):
+        used = None if a.get("recompute_scale_factor") or a.get("align_corners") else scale
+        yield n, int(n * scale) if m is None else m, used
+
+
+def keeps_a_size(call: Call) -> bool:
+    """Some axis of an interpolation keeps its size."""
+    return any(n == m for n, m, _ in resampled(call))
+
+
+def rescales_in_place(call: Call) -> bool:
+    """Some axis of an interpolation keeps its size, though its samples lie at another scale."""
+    return any(n == m and scale not in (None, 1) for n, m, scale in resampled(call))
+
+
+def one_wide_and_filtered(call: Call) -> bool:
+    """An interpolation whose output is one column, of another height than the input."""
+    (n, height, _), (_, width, _) = resampled(call)
+    return width == 1 and height != n
+
+
+def selects_by_rounding(call: Call) -> bool:
+    """Torch's ways of finding the nearest element disagree among themselves, or with the formula.
+
+    They are single and double precision, the one or the other after a detour, and shortcuts for
+    the same and the double size.
+    """
+    exact = call.arguments.get("mode") == "nearest-exact"
+    for n, m, scale in resampled(call):
+        ratio = Fraction(n, m) if scale is None else Fraction(1 / scale)
+        if not exact and m in (n, 2 * n) and ratio != Fraction(n, m):
+            return True
+        fine, coarse = float(ratio), single(float(ratio))
+        for o in range(m):
+            ways = [(o + HALF * exact) * ratio, (o + exact / 2) * fine, (o + exact / 2) * coarse]
+            if exact:
+                ways += [ways[1] - 0.5 + 0.5, single(ways[2] - 0.5) + 0.5]
+            if (
+                len(
+                    {min(floor(single(float(u))), n - 1) for u in ways[1:]}
+                    | {min(floor(ways[0]), n - 1)}
+                )
+                > 1
+            ):
+                return True
+    return False
+
+
+def single(x: float) -> float:
+    """Rounded to single precision."""
+    return float(struct.unpack("f", struct.pack("f", x))[0])

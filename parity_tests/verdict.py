@@ -461,7 +461,7 @@ class Truth:
         with seeded():
             bounds = bound(fn, stored, trial.dtype)
         paired = zip(produced, bounds, strict=True)
-        return {name: b for name, b in paired if b is not None}
+        return {name: with_class_of(self.values[name], b) for name, b in paired if b is not None}
 
     def settles_cheaply(self, name: str, result: Tensor) -> bool:
         """Whether the result is within one rounding of the truth, so that no bound is needed.
@@ -524,6 +524,19 @@ class Truth:
                     f"by the definition {defined}",
                     kind="oracle",
                 )
+
+
+def with_class_of(value: Tensor, b: Bounded) -> Bounded:
+    """The bound, with NaN and infinities where the kernel has them, not where the analysis has.
+
+    A decomposition may take differences of infinities, or multiply them with the zeros of a matrix,
+    where the kernel does not. Where only the analysis met them it says nothing about the error.
+    """
+    odd = ~(b.value.isfinite() & value.isfinite())
+    if value.shape != b.value.shape or not odd.any():
+        return b
+    error = torch.where(odd & value.isfinite(), math.inf, b.error)
+    return Bounded(torch.where(odd, value, b.value), error, b.terms)
 
 
 def exactly(t: Tensor) -> Tensor:

@@ -69,13 +69,13 @@ def interpolate(
     op = "interpolate"
     arguments.tensor(op, "input", input)
     _check_options(op, input, mode, align_corners, antialias)
-    L = tuple(input.shape[2:])
-    sizes, scales = _sizes(op, L, size, scale_factor, recompute_scale_factor, mode)
-    if min(L) < 1 or (input.shape[1] < 1 and mode != "area"):
-        raise RuntimeError(f"{op}: input must have no empty axis but its batch, got {input.shape}")
+    shape = tuple(input.shape)
+    L, rank = shape[2:], len(shape) - 2
+    recompute = recompute_scale_factor or (mode == "area" and size is None)
+    sizes, scales = _sizes(op, L, size, scale_factor, recompute)
+    _check_sizes(op, shape, sizes, mode, f"size={size}, scale_factor={scale_factor}")
     images = mode in _SELECTING or _RANKS[mode] == (2,)
     arguments.dtype_among(op, input, (*REALS, torch.uint8) if images else REALS)
-    rank = len(L)
     skips = antialias or (input.dtype == torch.uint8 and mode not in _SELECTING)
     x = input.to(accumulator(input.dtype))
     for i in reversed(range(rank)):
@@ -120,7 +120,7 @@ def _check_options(
 
 
 def _sizes(
-    op: str, L: Ints, size: Any, scale_factor: Any, recompute: bool | None, mode: str
+    op: str, L: Ints, size: Any, scale_factor: Any, recompute: bool | None
 ) -> tuple[Ints, tuple[float | None, ...]]:
     """The size of the output, and the scale of each axis where the caller's is to be used."""
     if (size is None) == (scale_factor is None):
@@ -128,30 +128,30 @@ def _sizes(
             f"{op}: one of size and scale_factor must be given, got size={size}, "
             f"scale_factor={scale_factor}"
         )
-    scales: tuple[float | None, ...] = (None,) * len(L)
+    none: tuple[None, ...] = (None,) * len(L)
     if size is not None:
         if recompute:
             raise ValueError(f"{op}: recompute_scale_factor must not go with a size, got {size}")
-        name, value = "size", size
-        sizes = tuple([arguments.integer(op, name, m) for m in _each(op, name, size, len(L))])
-    else:
-        name, value = "scale_factor", scale_factor
-        factors = _each(op, name, scale_factor, len(L))
-        for factor in factors:
-            arguments.number(op, name, factor)
-        sizes = tuple([int(n * factor) for n, factor in zip(L, factors, strict=True)])
-        if not recompute and mode != "area":
-            scales = tuple(map(float, factors))
+        sizes = _each(op, "size", size, len(L))
+        return tuple([arguments.integer(op, "size", m) for m in sizes]), none
+    factors = _each(op, "scale_factor", scale_factor, len(L))
+    for factor in factors:
+        arguments.number(op, "scale_factor", factor)
+    sizes = tuple([int(n * factor) for n, factor in zip(L, factors, strict=True)])
+    return sizes, none if recompute else tuple(map(float, factors))
+
+
+def _check_sizes(op: str, shape: Ints, sizes: Ints, mode: str, given: str) -> None:
+    """The mode is for that many axes, and there is something to resample, and to resample it to."""
+    L, least = shape[2:], 0 if mode == "area" else 1
     if len(L) not in _RANKS.get(mode, ()):
         raise NotImplementedError(
-            f"{op}: mode must be one for an input of {len(L) + 2} axes, got {mode!r}"
+            f"{op}: mode must be one for an input of {len(shape)} axes, got {mode!r}"
         )
-    least = 0 if mode == "area" else 1
+    if min(L) < 1 or shape[1] < least:
+        raise RuntimeError(f"{op}: input must have no empty axis but its batch, got {shape}")
     if min(sizes) < least:
-        raise RuntimeError(
-            f"{op}: {name} must leave at least {least} of an axis, got {value} for {L}"
-        )
-    return sizes, scales
+        raise RuntimeError(f"{op}: at least {least} of every axis must be left of {L}, got {given}")
 
 
 def _each(op: str, name: str, value: Any, n: int) -> tuple[Any, ...]:
