@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
+from typing import Any
 
 from parity_tests.definitions.array import per_axis
 from parity_tests.definitions.convolution import zero_padding
@@ -16,7 +17,6 @@ from parity_tests.op import Call
 __all__ = [
     "empty_output",
     "evaluates",
-    "keeps_a_size",
     "laid_out_oddly",
     "not_finite",
     "one_wide_and_filtered",
@@ -124,11 +124,6 @@ def resampled(call: Call) -> Iterator[tuple[int, int, float | None]]:
         yield n, int(n * scale) if m is None else m, used
 
 
-def keeps_a_size(call: Call) -> bool:
-    """Some axis of an interpolation keeps its size."""
-    return any(n == m for n, m, _ in resampled(call))
-
-
 def rescales_in_place(call: Call) -> bool:
     """Some axis of an interpolation keeps its size, though its samples lie at another scale."""
     return any(n == m and scale not in (None, 1) for n, m, scale in resampled(call))
@@ -147,22 +142,18 @@ def selects_by_rounding(call: Call) -> bool:
     the same and the double size.
     """
     exact = call.arguments.get("mode") == "nearest-exact"
+    half = HALF if exact else 0
     for n, m, scale in resampled(call):
         ratio = Fraction(n, m) if scale is None else Fraction(1 / scale)
         if not exact and m in (n, 2 * n) and ratio != Fraction(n, m):
             return True
         fine, coarse = float(ratio), single(float(ratio))
         for o in range(m):
-            ways = [(o + HALF * exact) * ratio, (o + exact / 2) * fine, (o + exact / 2) * coarse]
+            ways: list[Any] = [(o + half) * ratio, (o + half) * fine, (o + half) * coarse]
             if exact:
-                ways += [ways[1] - 0.5 + 0.5, single(ways[2] - 0.5) + 0.5]
-            if (
-                len(
-                    {min(floor(single(float(u))), n - 1) for u in ways[1:]}
-                    | {min(floor(ways[0]), n - 1)}
-                )
-                > 1
-            ):
+                ways += [float(ways[1]) - 0.5 + 0.5, single(ways[2] - 0.5) + 0.5]
+            found = {floor(ways[0]), *(floor(single(float(u))) for u in ways[1:])}
+            if len({min(j, n - 1) for j in found}) > 1:
                 return True
     return False
 

@@ -45,9 +45,9 @@ class Upsample(Module):
         self.name = type(self).__name__
         self.size = size
         if isinstance(scale_factor, tuple):
-            self.scale_factor = tuple([float(factor) for factor in scale_factor])
+            self.scale_factor = tuple([_float(factor) for factor in scale_factor])
         else:
-            self.scale_factor = float(scale_factor) if scale_factor else None
+            self.scale_factor = _float(scale_factor) if scale_factor else None
         self.mode = mode
         self.align_corners = align_corners
         self.recompute_scale_factor = recompute_scale_factor
@@ -71,6 +71,15 @@ class Upsample(Module):
         """The arguments, for repr()."""
         given = "size" if self.scale_factor is None else "scale_factor"
         return f"{given}={getattr(self, given)!r}, mode={self.mode!r}"
+
+
+def _float(factor: Any) -> float:
+    try:
+        return float(factor)
+    except TypeError:
+        raise TypeError(
+            f"Upsample: scale_factor must be a number or a tuple of them, got {factor!r}"
+        ) from None
 
 
 class UpsamplingNearest2d(Upsample):

@@ -15,7 +15,6 @@ from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
 from parity_tests.ops.dtypes import FLOATS
 from parity_tests.recipe import Recipe
-from parity_tests.regions import keeps_a_size
 from parity_tests.strategies import Draw
 
 RANK = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}
@@ -67,11 +66,11 @@ class Told(nn.Module):
         super().__init__()
         self.module, self.dtype = module, dtype
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """As Upsample's."""
         m = self.module
         return selecting(self.dtype)(
-            x,
+            input,
             m.size,
             m.scale_factor,
             m.mode,
@@ -110,16 +109,16 @@ def draw_scale(d: Draw, n: int, most: int) -> float:
     return factor if int(n * factor) >= 1 else 1.0  # 49·(1/49) is less than 1
 
 
-def draw_target(d: Draw, L: tuple[int, ...]) -> dict[str, Any]:
+def draw_target(d: Draw, L: tuple[int, ...], *, layer: bool) -> dict[str, Any]:
     """The sizes to interpolate to, or factors."""
-    rank = len(L)
     most = [max(2, min(120, 2 * n + 3)) for n in L]
     if d.choice("given as", ("size", "scale_factor")) == "size":
         return {"size": one_or_all(d, tuple(d.integer(1, m) for m in most))}
     if d.integer(0, 1):
-        factor = draw_scale(d, min(L), min(most))
-        return {"scale_factor": factor}
-    return {"scale_factor": one_or_all(d, tuple(draw_scale(d, L[i], most[i]) for i in range(rank)))}
+        return {"scale_factor": draw_scale(d, min(L), min(most))}
+    factors = tuple(draw_scale(d, n, m) for n, m in zip(L, most, strict=True))
+    # Torch's modules take no list of factors.
+    return {"scale_factor": factors if layer else one_or_all(d, factors)}
 
 
 def one_or_all(d: Draw, values: tuple[Any, ...]) -> Any:
@@ -135,7 +134,7 @@ def draw_interpolate(d: Draw, *, modes: tuple[str, ...], layer: bool = False) ->
     L = tuple(draw_size(d, rank, axis) for axis in range(rank))
     N = d.choice("batch", (1, 2, 0) if d.degenerate else (2, 1, 3))
     x = d.tensor(N, max(1, d.channels()), *L, batched=True)
-    target = draw_target(d, L)
+    target = draw_target(d, L, layer=layer)
     arguments: dict[str, Any] = {"input": x, **target, "mode": mode}
     arguments["align_corners"] = d.choice(
         "align_corners", (None,) if mode in UNALIGNED else (None, False, True)
@@ -146,10 +145,16 @@ def draw_interpolate(d: Draw, *, modes: tuple[str, ...], layer: bool = False) ->
         filters = (True,) if mode == "lanczos" else (False, True)
         arguments["antialias"] = d.choice("antialias", filters if mode in FILTERING else (False,))
     call = Call(arguments, {}, ("input",), d.cotangent())
-    # 0·∞ is NaN, but whether the weights of zero that a cubic or a filter has for an axis that
-    # keeps its size take part in sums of gradients is each kernel's own business.
-    zeros = mode == "bicubic" or arguments.get("antialias")
-    return d.finite_but(call, "input") if zeros and keeps_a_size(call) else call
+    return call if mode in (*SELECTING, "area") else finite_cotangent(d, call)
+
+
+def finite_cotangent(d: Draw, call: Call) -> Call:
+    """The call with NaN and infinities in the input alone.
+
+    0·∞ is NaN, but an element at the edge has the weights of several taps, and whether it gets
+    their products one by one or the product of their sum is each kernel's own business.
+    """
+    return d.finite_but(call, "input")
 
 
 FILTERING = ("bilinear", "bicubic", "lanczos")
@@ -159,7 +164,8 @@ def draw_descendant(d: Draw) -> Call:
     """UpsamplingNearest2d and UpsamplingBilinear2d have a mode each."""
     L = tuple(draw_size(d, 2, axis) for axis in range(2))
     x = d.tensor(d.choice("batch", (2, 1, 3)), max(1, d.channels()), *L, batched=True)
-    return Call({"input": x, **draw_target(d, L)}, {}, ("input",), d.cotangent())
+    call = Call({"input": x, **draw_target(d, L, layer=True)}, {}, ("input",), d.cotangent())
+    return finite_cotangent(d, call)
 
 
 # --- bad calls ---
@@ -194,7 +200,8 @@ def square(**arguments: Any) -> Callable[[Call], Mapping[str, Any]]:
 
 def flat(call: Call) -> Mapping[str, Any]:
     """An input without spatial axes."""
-    return {"input": with_shape(call.arguments["input"], 2, 3), "size": 3, "scale_factor": None}
+    flat = {"input": with_shape(call.arguments["input"], 2, 3), "size": 3, "scale_factor": None}
+    return flat | {k: None for k in call.arguments if k == "recompute_scale_factor"}
 
 
 def hollow(call: Call) -> Mapping[str, Any]:
