@@ -25,6 +25,7 @@ __all__ = [
     "padded_by_its_size",
     "rescales_in_place",
     "selects_by_rounding",
+    "weighs_in_storage",
     "zero_dilation",
 ]
 
@@ -133,6 +134,16 @@ def one_wide_and_filtered(call: Call) -> bool:
     """An interpolation whose output is one column, of another height than the input."""
     (n, height, _), (_, width, _) = resampled(call)
     return width == 1 and height != n
+
+
+def weighs_in_storage(call: Call) -> bool:
+    """An interpolation that runs in torch's kernel for any rank, which stores its weights.
+
+    Of bilinear ones these are the larger. UpsamplingBilinear2d does not name its mode.
+    """
+    mode = call.arguments.get("mode", "bilinear")
+    larger = sum(m for _, m, _ in resampled(call)) > 128
+    return mode in ("linear", "bicubic", "trilinear") or (mode == "bilinear" and larger)
 
 
 def selects_by_rounding(call: Call) -> bool:

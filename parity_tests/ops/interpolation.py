@@ -20,10 +20,18 @@ from parity_tests.strategies import Draw
 RANK = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}
 SELECTING = ("nearest", "nearest-exact")
 UNALIGNED = (*SELECTING, "area", "lanczos")
+FILTERING = ("bilinear", "bicubic", "lanczos")
 MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact")
 
 
 # --- the truth about selection ---
+
+
+def narrow(input: Tensor, size: Any, scale_factor: Any) -> bool:
+    """Whether an image is to become one column."""
+    if size is not None:
+        return each(size, 2)[1] == 1
+    return int(input.shape[-1] * each(scale_factor, 2)[1]) == 1
 
 
 def selecting(dtype: torch.dtype) -> Callable[..., Tensor]:
@@ -46,6 +54,15 @@ def selecting(dtype: torch.dtype) -> Callable[..., Tensor]:
             factors = each(scale_factor, input.dim() - 2)
             sizes = zip(input.shape[2:], factors, strict=True)
             scale_factor = [1.0 if int(n * s) == n else s for n, s in sizes]
+        if input.dtype == torch.uint8 and mode in FILTERING:
+            # Torch has a kernel of its own for few channels, without the fault of the other one.
+            parts = input.split(4, 1)
+            return torch.cat([F.interpolate(x, size, scale_factor, mode, **rest) for x in parts], 1)
+        if rest.get("antialias") and narrow(input, size, scale_factor):
+            # Torch filters a single column wrongly, and a single row rightly.
+            size = None if size is None else each(size, 2)[::-1]
+            scale_factor = None if scale_factor is None else each(scale_factor, 2)[::-1]
+            return F.interpolate(input.mT, size, scale_factor, mode, **rest).mT
         if mode not in SELECTING:
             return F.interpolate(input, size, scale_factor, mode, **rest)
         L, y = input.shape[2:], input
@@ -155,9 +172,6 @@ def finite_cotangent(d: Draw, call: Call) -> Call:
     their products one by one or the product of their sum is each kernel's own business.
     """
     return d.finite_but(call, "input")
-
-
-FILTERING = ("bilinear", "bicubic", "lanczos")
 
 
 def draw_descendant(d: Draw) -> Call:
@@ -356,5 +370,6 @@ INTERPOLATIONS = (
         dtypes=(*FLOATS, torch.uint8),
         levels={"given as": ("size", "scale_factor")},
         bad=DESCENDANT_FAULTS,
+        oracle=telling("UpsamplingBilinear2d"),
     ),
 )
