@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
+from fractions import Fraction
+from math import floor, prod
+from typing import Any
 
 import torch
 from torch._prims_common import suggest_memory_format
 
 from parity_tests.definitions.array import per_axis
 from parity_tests.definitions.convolution import zero_padding
+from parity_tests.definitions.interpolation import HALF, each
 from parity_tests.definitions.maxima import misses_the_grid, unpooled_size
 from parity_tests.op import Call
 
@@ -21,12 +25,16 @@ __all__ = [
     "laid_out_oddly",
     "looks_like_an_image",
     "not_finite",
+    "one_wide_and_filtered",
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
+    "rescales_in_place",
     "rounds_before_the_bias",
+    "selects_by_rounding",
     "sites",
     "unpools_to_nothing",
+    "weighs_in_storage",
     "without_onednn",
     "zero_dilation",
 ]
@@ -159,3 +167,65 @@ def unpools_to_nothing(call: Call) -> bool:
         return 0 in a["output_size"]
     M = a["input"].shape[-len(a["kernel_size"]) :]
     return 0 in unpooled_size(M, a["kernel_size"], a.get("stride"), a.get("padding", 0))
+
+
+# --- interpolation ---
+
+
+def resampled(call: Call) -> Iterator[tuple[int, int, float | None]]:
+    """Per axis the size, the size it becomes, and the scale if that is given and used."""
+    a = call.arguments
+    L = a["input"].shape[2:]
+    scales = each(a.get("scale_factor"), len(L))
+    for n, m, scale in zip(L, each(a.get("size"), len(L)), scales, strict=True):
+        used = None if a.get("recompute_scale_factor") or a.get("align_corners") else scale
+        yield n, int(n * scale) if m is None else m, used
+
+
+def rescales_in_place(call: Call) -> bool:
+    """Some axis of an interpolation keeps its size, though its samples lie at another scale."""
+    return any(n == m and scale not in (None, 1) for n, m, scale in resampled(call))
+
+
+def one_wide_and_filtered(call: Call) -> bool:
+    """An interpolation whose output is one column, of another height than the input."""
+    (n, height, _), (_, width, _) = resampled(call)
+    return width == 1 and height != n
+
+
+def weighs_in_storage(call: Call) -> bool:
+    """An interpolation that runs in torch's kernel for any rank, which stores its weights.
+
+    Of bilinear ones these are the larger. UpsamplingBilinear2d does not name its mode.
+    """
+    mode = call.arguments.get("mode", "bilinear")
+    larger = sum(m for _, m, _ in resampled(call)) > 128
+    return mode in ("linear", "bicubic", "trilinear") or (mode == "bilinear" and larger)
+
+
+def selects_by_rounding(call: Call) -> bool:
+    """Torch's ways of finding the nearest element disagree among themselves, or with the formula.
+
+    They are single and double precision, the one or the other after a detour, and shortcuts for
+    the same and the double size.
+    """
+    exact = call.arguments.get("mode") == "nearest-exact"
+    half = HALF if exact else 0
+    for n, m, scale in resampled(call):
+        ratio = Fraction(n, m) if scale is None else Fraction(1 / scale)
+        if not exact and m in (n, 2 * n) and ratio != Fraction(n, m):
+            return True
+        fine, coarse = float(ratio), single(float(ratio))
+        for o in range(m):
+            ways: list[Any] = [(o + half) * ratio, (o + half) * fine, (o + half) * coarse]
+            if exact:
+                ways += [float(ways[1]) - 0.5 + 0.5, single(ways[2] - 0.5) + 0.5]
+            found = {floor(ways[0]), *(floor(single(float(u))) for u in ways[1:])}
+            if len({min(j, n - 1) for j in found}) > 1:
+                return True
+    return False
+
+
+def single(x: float) -> float:
+    """Rounded to single precision."""
+    return float(struct.unpack("f", struct.pack("f", x))[0])

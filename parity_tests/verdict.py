@@ -210,18 +210,19 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
         got: Tensors | Departure | Unsupported = run_subject(trial, experiment)
     except Unsupported as refusal:
         got = refusal
+    refused = isinstance(got, Unsupported)
     # Where torch would take the process along it is not run: the subject is judged all the same.
     crashes = excuse(trial, crash=True) is not None
+    may_fail = refused or plain is not None
     try:
-        theirs = None if crashes else run_torch(trial, experiment, may_fail=plain is not None)
-    except NoKernel:  # what torch does not support nobody need
+        theirs = None if crashes else run_torch(trial, experiment, may_fail=may_fail)
+    except NoKernel:
+        theirs, may_fail = None, True
+    if theirs is None and may_fail:  # what torch does not support nobody need
         trial.ledger.torch_cannot += 1
         return
     if isinstance(got, Unsupported):
         raise got
-    if theirs is None and plain is not None:
-        trial.ledger.torch_cannot += 1
-        return
     try:
         true = Truth(trial, plain or experiment, definable=trial.place is None)
     except InvalidCall as error:
@@ -473,7 +474,7 @@ class Truth:
         with seeded():
             bounds = bound(fn, stored, trial.dtype)
         paired = zip(produced, bounds, strict=True)
-        return {name: b for name, b in paired if b is not None}
+        return {name: with_class_of(self.values[name], b) for name, b in paired if b is not None}
 
     def settles_cheaply(self, name: str, result: Tensor) -> bool:
         """Whether the result is within one rounding of the truth, so that no bound is needed.
@@ -539,6 +540,19 @@ class Truth:
                     f"by the definition {defined}",
                     kind="oracle",
                 )
+
+
+def with_class_of(value: Tensor, b: Bounded) -> Bounded:
+    """The bound, with NaN and infinities where the kernel has them, not where the analysis has.
+
+    A decomposition may take differences of infinities, or multiply them with the zeros of a matrix,
+    where the kernel does not. Where only the analysis met them it says nothing about the error.
+    """
+    odd = ~(b.value.isfinite() & value.isfinite())
+    if value.shape != b.value.shape or not odd.any():
+        return b
+    error = torch.where(odd & value.isfinite(), math.inf, b.error)
+    return Bounded(torch.where(odd, value, b.value), error, b.terms)
 
 
 def exactly(t: Tensor) -> Tensor:

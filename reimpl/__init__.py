@@ -9,6 +9,7 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     linear_map  linear maps in adjoint pairs; padding is such a pair
     pullback    a map with its pullback and pushforward as formulas: activations, softmax
     function    the autograd Function that these derive from
+    resampling  interpolation along an axis: sparse matrices and their transposes
     standardize mean zero and variance one over chosen axes; affine scales and shifts
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
@@ -66,6 +67,7 @@ from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_trans
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from reimpl.fold import Fold, Unfold, fold, unfold
 from reimpl.initial import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
+from reimpl.interpolate import interpolate
 from reimpl.linear import Linear, linear
 from reimpl.logistic import sigmoid, softplus, tanh
 from reimpl.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
@@ -90,6 +92,7 @@ from reimpl.max_pool_modules import (
 )
 from reimpl.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from reimpl.softmax import log_softmax, softmax, softmin
+from reimpl.upsampling_modules import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
     "ELU",
@@ -134,6 +137,9 @@ __all__ = [
     "Softplus",
     "Tanh",
     "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
@@ -155,6 +161,7 @@ __all__ = [
     "fold",
     "hardtanh",
     "hardtanh_",
+    "interpolate",
     "kaiming_normal_",
     "kaiming_uniform_",
     "leaky_relu",

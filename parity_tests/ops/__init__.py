@@ -8,6 +8,7 @@ from parity_tests.ops.averages import AVERAGES
 from parity_tests.ops.batch_norm import BATCH_NORMS
 from parity_tests.ops.convolution import CONVOLUTIONS
 from parity_tests.ops.initial import INITIALISERS
+from parity_tests.ops.interpolation import INTERPOLATIONS
 from parity_tests.ops.linear import LINEARS
 from parity_tests.ops.maxima import MAXIMA
 from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
@@ -15,11 +16,12 @@ from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
 OPS: tuple[Op, ...] = (
     *CONVOLUTIONS,
     *TRANSPOSED_CONVOLUTIONS,
+    *LINEARS,
     *MAXIMA,
     *AVERAGES,
     *BATCH_NORMS,
     *ACTIVATIONS,
-    *LINEARS,
+    *INTERPOLATIONS,
     *INITIALISERS,
 )
 
