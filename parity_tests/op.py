@@ -168,11 +168,13 @@ def install(module: nn.Module, state: Tensors) -> None:
     Not ``load_state_dict``, which copies: gradients are wanted with respect to these very tensors,
     and their layout is part of the test.
     """
-    for name, tensor in state.items():
-        if name in module._parameters:
-            module._parameters[name] = tensor  # type: ignore[assignment]  # a plain leaf, on purpose
+    for path, tensor in state.items():
+        owner, _, name = path.rpartition(".")
+        part = module.get_submodule(owner)
+        if name in part._parameters:
+            part._parameters[name] = tensor  # type: ignore[assignment]  # a plain leaf, on purpose
         else:
-            module._buffers[name] = tensor
+            part._buffers[name] = tensor
 
 
 def signature_of(text: str) -> inspect.Signature:

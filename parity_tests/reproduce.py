@@ -201,9 +201,12 @@ def called(trial: Trial) -> list[str]:
     passed = ", ".join(f"{k}={v}" for k, v in given.items())
     lines = [f"    module = target({built})"] if op.is_module else []
     for key in call.state:
+        owner, _, slot = key.rpartition(".")
+        part = f"module.get_submodule({owner!r})" if owner else "module"
         lines += [
-            f"    slots = (module._parameters, module._buffers)[{key!r} in module._buffers]",
-            f"    slots[{key!r}] = t[{key!r}]",
+            f"    part = {part}",
+            f"    slots = (part._parameters, part._buffers)[{slot!r} in part._buffers]",
+            f"    slots[{slot!r}] = t[{key!r}]",
         ]
     function = "target"
     if op.is_module:

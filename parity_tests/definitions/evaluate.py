@@ -115,6 +115,7 @@ class Evaluation:
         given: dict[str, Any] = {**plain, **inputs, **changed}
         if self.op.is_module:
             given["training"] = self.call.training
+        given = {k.replace(".", "_"): v for k, v in given.items()}  # the state of a module's part
         result = self.op.definition(**{k: v for k, v in given.items() if k in self._accepted})
         results = result if isinstance(result, tuple) else (result,)
         outputs = results[: len(results) - len(self.op.buffers)]
