@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from parity_tests.definitions.rearrangements import (
     channels_dealt,
@@ -30,17 +31,16 @@ INTEGERS = (torch.int64, torch.uint8, torch.bool)
 # --- padding ---
 
 
-def least_size(mode: str, lo: int, hi: int, *, empty: bool) -> int:
-    """The smallest axis that these amounts fit; ``empty``: nothing need be left of it."""
+def least_size(mode: str, lo: int, hi: int, left: int) -> int:
+    """The smallest axis that these amounts fit and leave so much of."""
     cropped = -min(lo, 0) - min(hi, 0)
     match mode:
-        case "constant":  # from no element at all something may be made
-            return cropped
-        case "circular":  # one wraps what the cropping leaves, and once only
-            return max(cropped + max(lo, hi, 0), 0 if empty else 1 - lo - hi)
+        case "constant":
+            return max(left, cropped, left - lo - hi)
+        case "circular":  # it wraps what the cropping leaves, and once only
+            return max(left, cropped + max(lo, hi, 0), left - lo - hi)
         case _:
-            left = (0 if empty else 1) - lo - hi
-            return max(1, left, 1 + max(lo, hi) if mode == "reflect" else 1)
+            return max(1, left - lo - hi, 1 + max(lo, hi) if mode == "reflect" else 1)
 
 
 def sizes_and_amounts(d: Draw, mode: str, rank: int) -> tuple[tuple[int, ...], Pairs]:
@@ -51,13 +51,14 @@ def sizes_and_amounts(d: Draw, mode: str, rank: int) -> tuple[tuple[int, ...], P
         return (0, 1, 2, -1, *far) if d.degenerate and axis == 0 else (0, 1, 2, -1)
 
     front, behind = (d.per_axis(name, rank, amounts) for name in ("front", "behind"))
+    pairs = list(zip(front, behind, strict=True))
     sizes = []
-    for axis, (lo, hi) in enumerate(zip(front, behind, strict=True)):
-        # Torch wants something left on one axis at least, where a mode has no constant.
-        empty = mode == "circular" or (d.degenerate and axis < rank - 1)
-        least = least_size(mode, lo, hi, empty=empty and d.degenerate)
+    for axis, (lo, hi) in enumerate(pairs):
+        # Torch's kernels that reflect and replicate want something left on one axis at least.
+        last = mode in ("reflect", "replicate") and axis == rank - 1
+        least = least_size(mode, lo, hi, 0 if d.degenerate and not last else 1)
         sizes.append(least + d.integer(0, 1 if d.degenerate else 4 - rank))
-    return tuple(sizes), list(zip(front, behind, strict=True))
+    return tuple(sizes), pairs
 
 
 def in_pads_order(pairs: Pairs) -> tuple[int, ...]:
@@ -98,7 +99,7 @@ def draw_pad_layer(d: Draw, *, mode: str, rank: int, valued: bool) -> Call:
     lead, batched = draw_leading(d, mode)
     arguments: dict[str, Any] = {"padding": d.spelled(in_pads_order(pairs))}
     if valued:
-        arguments["value"] = d.choice("value", (0.0, 1.5, -2, -math.inf, math.nan))
+        arguments["value"] = d.choice("value", (0.0, 1.5, -2, -math.inf))
     arguments["input"] = d.tensor(*lead, *sizes, batched=batched)
     return Call(arguments, {}, ("input",), d.cotangent())
 
@@ -184,7 +185,7 @@ def layer(family: str, mode: str, rank: int) -> Op:
         draw=partial(draw_pad_layer, mode=mode, rank=rank, valued=valued),
         differentiable=("input",),
         dtypes=(*FLOATS, *COMPLEX),
-        levels=AMOUNTS | ({"value": (0.0, 1.5, -2, -math.inf)} if valued else {}),
+        levels=AMOUNTS | ({"value": (0.0, 1.5, -2)} if valued else {}),
         bad=LAYER_FAULTS,
     )
 
@@ -203,8 +204,10 @@ FAMILIES = {
 def draw_pixels(d: Draw, *, name: str, up: bool) -> Call:
     """A valid call of pixel_shuffle or pixel_unshuffle, function or module."""
     r = d.choice(name, (2, 1, 3))
-    low = 0 if d.degenerate else 1
-    C, H, W = d.channels() % 7, d.integer(low, 3), d.integer(low, 3)
+    # Nothing to shuffle in one direction only: torch's pixel_unshuffle gives the shape of its input
+    # back (pytorch#192816), whatever its meta function says.
+    low = 0 if d.degenerate and up else 1
+    C, H, W = max(low, d.channels() % 7), d.integer(low, 3), d.integer(low, 3)
     # Not two: torch has no kernel for five axes in channels_last_3d (pytorch#133665).
     before = d.choice("axes before", (1, 0, 3))
     lead = tuple(d.choice("batch", (2, 1, 3)) for _ in range(before))
@@ -222,6 +225,36 @@ def draw_channels(d: Draw) -> Call:
     N = d.choice("batch", (2, 1, 3))
     x = d.tensor(N, groups * K, *L, batched=True)
     return Call({"input": x, "groups": groups}, {}, ("input",), d.cotangent())
+
+
+def laid_out(input: Tensor, upscale_factor: int) -> Tensor:
+    """pixel_shuffle by views, which torch can differentiate for empty tensors too."""
+    *N, C, H, W = input.shape
+    r = upscale_factor
+    parts = input.reshape(*N, C // r**2, r, r, H, W).movedim((-4, -3), (-3, -1))
+    return parts.reshape(*N, C // r**2, H * r, W * r)
+
+
+def stacked(input: Tensor, downscale_factor: int) -> Tensor:
+    """pixel_unshuffle by views, which gives empty tensors their shape."""
+    *N, C, H, W = input.shape
+    r = downscale_factor
+    parts = input.reshape(*N, C, H // r, r, W // r, r).movedim((-3, -1), (-4, -3))
+    return parts.reshape(*N, C * r**2, H // r, W // r)
+
+
+def dealt(input: Tensor, groups: int) -> Tensor:
+    """channel_shuffle by views, which torch can differentiate without channels too."""
+    N, C, *L = input.shape
+    return input.reshape(N, groups, C // groups, *L).transpose(1, 2).reshape(input.shape)
+
+
+class Layer(nn.Module):
+    """The module of a function."""
+
+    def __init__(self, function: Callable[..., Tensor], **arguments: Any) -> None:
+        super().__init__()
+        self.forward = partial(function, **arguments)
 
 
 def reshaped(*shape: int) -> Any:
@@ -242,9 +275,18 @@ def shuffle_faults(name: str, *, indivisible: Any) -> tuple[Bad, ...]:
     )
 
 
-def shuffle(name: str, argument: str, definition: Any, draw: Any, bad: Any, levels: Any) -> Op:
+def shuffle(
+    name: str,
+    argument: str,
+    definition: Any,
+    by_views: Callable[..., Tensor],
+    draw: Any,
+    bad: Any,
+    levels: Any,
+) -> Op:
     """Declare a shuffle, function or module."""
     function = name.islower()
+    oracle = by_views if function else partial(Layer, by_views)
     return Op(
         name=name,
         signature=f"(input, {argument})" if function else f"({argument})",
@@ -254,6 +296,7 @@ def shuffle(name: str, argument: str, definition: Any, draw: Any, bad: Any, leve
         dtypes=(*FLOATS, *COMPLEX, *(INTEGERS if function else ())),
         levels=levels,
         bad=bad,
+        oracle=lambda _: oracle,
     )
 
 
@@ -265,6 +308,7 @@ def pixels(name: str, argument: str, definition: Any, *, up: bool) -> Op:
         name,
         argument,
         definition,
+        laid_out if up else stacked,
         partial(draw_pixels, name=argument, up=up),
         shuffle_faults(argument, indivisible=put(**indivisible)),
         {argument: (1, 2, 3), "axes before": (0, 1, 3)},
@@ -278,6 +322,7 @@ def channels(name: str) -> Op:
         name,
         "groups",
         channels_dealt,
+        dealt,
         draw_channels,
         shuffle_faults("groups", indivisible=indivisible),
         {"groups": (1, 2, 3), "spatial axes": (1, 2, 3), "channels of a group": (1, 2, 3, 5)},
