@@ -195,7 +195,10 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
     transform): then it makes the truth, and where torch cannot run the experiment nobody need.
     """
     # The subject goes first, on copies of its own: no expected answer exists yet to be found.
-    got = run_subject(trial, experiment)
+    try:
+        got: Tensors | Departure | Unsupported = run_subject(trial, experiment)
+    except Unsupported as refusal:
+        got = refusal
     # Where torch would take the process along it is not run: the subject is judged all the same.
     crashes = excuse(trial, crash=True) is not None
     try:
@@ -203,6 +206,8 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
     except NoKernel:  # what torch does not support nobody need
         trial.ledger.torch_cannot += 1
         return
+    if isinstance(got, Unsupported):
+        raise got
     if theirs is None and plain is not None:
         trial.ledger.torch_cannot += 1
         return
