@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from reimpl import arguments
 from reimpl.arguments import repeated
 from reimpl.padding import pad
 
@@ -55,6 +56,7 @@ class _CircularPad(_Pad):
 
     def forward(self, input: Tensor) -> Tensor:
         """:func:`reimpl.pad` around the module's axes, with one or two axes before them."""
+        arguments.tensor(type(self).__name__, "input", input)
         if input.dim() - self._rank not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: input must have {self._rank + 1} or {self._rank + 2} "

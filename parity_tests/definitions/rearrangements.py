@@ -20,22 +20,29 @@ def padded(input: Array, pad: Amounts, mode: str = "constant", value: float | No
     """y[…, i] = x[…, j(i)], axis by axis; amounts come last axis first, negative ones crop."""
     pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
     split = len(input.shape) - len(pairs)
-    outside = {"reflect": reflected, "replicate": replicated}.get(mode, lambda i, _: i)
-
-    def source(i: int, n: int, lo: int, hi: int) -> int:
-        if mode != "circular":
-            return outside(i - lo, n)
-        first = max(0, -lo)  # what is cropped is gone before the rest is wrapped around
-        return first + wrapped(i - max(lo, 0), n - first - max(0, -hi))
+    axes = [(n, *pair) for n, pair in zip(input.shape[split:], pairs, strict=True)]
 
     def y(*index: int) -> Any:
-        places = zip(index[split:], input.shape[split:], pairs, strict=True)
-        j = (*index[:split], *(source(i, n, *pair) for i, n, pair in places))
+        places = (source(i, *axis, mode) for i, axis in zip(index[split:], axes, strict=True))
+        j = (*index[:split], *places)
         inside = all(0 <= place < n for place, n in zip(j, input.shape, strict=True))
         return input[j] if inside else value or 0
 
-    sizes = (n + lo + hi for n, (lo, hi) in zip(input.shape[split:], pairs, strict=True))
-    return Array((*input.shape[:split], *sizes), y)
+    return Array((*input.shape[:split], *(n + lo + hi for n, lo, hi in axes)), y)
+
+
+def source(i: int, n: int, lo: int, hi: int, mode: str) -> int:
+    """Where entry i of a padded axis of n is taken from; outside the axis: from nowhere."""
+    match mode:
+        case "reflect":
+            return reflected(i - lo, n)
+        case "replicate":
+            return replicated(i - lo, n)
+        case "circular":  # what is cropped is gone before the rest is wrapped around
+            first = max(0, -lo)
+            return first + wrapped(i - max(lo, 0), n - first - max(0, -hi))
+        case _:
+            return i - lo
 
 
 def padding_layer(mode: str, rank: int) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from parity_tests.op import Op
 from parity_tests.ops.batch_norm import BATCH_NORMS
+from parity_tests.ops.conv_kinds import KINDS
 from parity_tests.ops.convolution import CONVOLUTIONS
 from parity_tests.ops.rearrangements import REARRANGEMENTS
 from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
 
-OPS: tuple[Op, ...] = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *BATCH_NORMS, *REARRANGEMENTS)
+OPS: tuple[Op, ...] = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *BATCH_NORMS, *REARRANGEMENTS, *KINDS)
 
 
 def named(name: str) -> Op:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from parity_tests.definitions.rearrangements import (
@@ -16,6 +17,7 @@ from parity_tests.definitions.rearrangements import (
     padded,
     padding_layer,
     pixels_from_channels,
+    source,
 )
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
@@ -104,6 +106,38 @@ def draw_pad_layer(d: Draw, *, mode: str, rank: int, valued: bool) -> Call:
     return Call(arguments, {}, ("input",), d.cotangent())
 
 
+class Layer(nn.Module):
+    """The module of a function."""
+
+    def __init__(self, function: Callable[..., Tensor], **arguments: Any) -> None:
+        super().__init__()
+        self.forward = partial(function, **arguments)
+
+
+def by_index(
+    input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: float | None = None
+) -> Tensor:
+    """Padding as torch's own indexing, the sums of whose backward have no order of their own.
+
+    And reflection in three axes leaves the gradient of an empty output uninitialised.
+    """
+    if mode == "constant":
+        return F.pad(input, pad, mode, value)
+    pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
+    places = [
+        torch.tensor([source(i, n, lo, hi, mode) for i in range(n + lo + hi)], dtype=torch.int64)
+        for n, (lo, hi) in zip(input.shape[-len(pairs) :], pairs, strict=True)
+    ]
+    grid: Any = (..., *torch.meshgrid(*places, indexing="ij"))
+    return input[grid]
+
+
+def layer_by_index(input: Tensor, padding: Any, mode: str, rank: int, **value: float) -> Tensor:
+    """Likewise, where one number may stand for all sides."""
+    pad = (padding,) * (2 * rank) if isinstance(padding, int) else tuple(padding)
+    return by_index(input, pad, mode, **value)
+
+
 def one_too_many(call: Call) -> Mapping[str, Any]:
     """Amounts for one axis more than there are."""
     return {"pad": (0, 0) * (len(call.arguments["input"].shape) + 1), "mode": "constant"}
@@ -164,6 +198,7 @@ PAD = Op(
     levels={"mode": MODES, "padded axes": (1, 2, 3), "value": (None, 0, 2.0, 1.5)} | AMOUNTS,
     feasible=only_a_constant_has_a_value,
     bad=PAD_FAULTS,
+    oracle=lambda _: by_index,
     pinned=(
         Call({"input": Recipe((3, 4), seed=1), "pad": (1, 2, 3, 0), "value": 2.0}, {}, ("input",)),
         Call({"input": Recipe((2, 3), seed=1), "pad": ()}, {}, ("input",)),
@@ -187,6 +222,7 @@ def layer(family: str, mode: str, rank: int) -> Op:
         dtypes=(*FLOATS, *COMPLEX),
         levels=AMOUNTS | ({"value": (0.0, 1.5, -2)} if valued else {}),
         bad=LAYER_FAULTS,
+        oracle=lambda _: partial(Layer, layer_by_index, mode=mode, rank=rank),
     )
 
 
@@ -247,14 +283,6 @@ def dealt(input: Tensor, groups: int) -> Tensor:
     """channel_shuffle by views, which torch can differentiate without channels too."""
     N, C, *L = input.shape
     return input.reshape(N, groups, C // groups, *L).transpose(1, 2).reshape(input.shape)
-
-
-class Layer(nn.Module):
-    """The module of a function."""
-
-    def __init__(self, function: Callable[..., Tensor], **arguments: Any) -> None:
-        super().__init__()
-        self.forward = partial(function, **arguments)
 
 
 def reshaped(*shape: int) -> Any:
