@@ -9,7 +9,13 @@ from parity_tests.ops.convolution import CONVOLUTIONS
 from parity_tests.ops.rearrangements import REARRANGEMENTS
 from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
 
-OPS: tuple[Op, ...] = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *BATCH_NORMS, *REARRANGEMENTS, *KINDS)
+OPS: tuple[Op, ...] = (
+    *CONVOLUTIONS,
+    *TRANSPOSED_CONVOLUTIONS,
+    *BATCH_NORMS,
+    *REARRANGEMENTS,
+    *KINDS,
+)
 
 
 def named(name: str) -> Op:

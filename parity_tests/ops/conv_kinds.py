@@ -23,7 +23,6 @@ from parity_tests.ops.convolution import Geometry, another_rank, put, sizes_that
 from parity_tests.ops.dtypes import FLOATS
 from parity_tests.strategies import Draw
 
-Size = int | tuple[int, ...]
 Shapes = dict[str, tuple[int, ...]]
 
 # --- torch's compositions ---
@@ -36,7 +35,7 @@ class DilatedConv2d(nn.Conv2d):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size,
+        kernel_size: Any,
         dilation: Any = 2,
         stride: Any = 1,
         padding: Any = 0,
@@ -54,7 +53,7 @@ class GroupedConv2d(nn.Conv2d):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size,
+        kernel_size: Any,
         groups: int,
         stride: Any = 1,
         padding: Any = 0,
@@ -71,7 +70,7 @@ class DepthwiseConv2d(nn.Conv2d):
     def __init__(
         self,
         channels: int,
-        kernel_size: Size,
+        kernel_size: Any,
         stride: Any = 1,
         padding: Any = 0,
         bias: bool = True,
@@ -88,7 +87,7 @@ class DepthwiseSeparableConv2d(nn.Sequential):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size,
+        kernel_size: Any,
         stride: Any = 1,
         padding: Any = 0,
         bias: bool = True,
@@ -100,7 +99,7 @@ class DepthwiseSeparableConv2d(nn.Sequential):
 
 
 def column_and_row(
-    C: int, kernel_size: Size, stride: Size, padding: Size, bias: bool
+    C: int, kernel_size: Any, stride: Any, padding: Any, bias: bool
 ) -> dict[str, nn.Module]:
     """A column's convolution and a row's, for each channel."""
     k, s, p = (per_axis(v, 2) for v in (kernel_size, stride, padding))
@@ -116,7 +115,7 @@ class SpatiallySeparableConv2d(nn.Sequential):
     def __init__(
         self,
         channels: int,
-        kernel_size: Size,
+        kernel_size: Any,
         stride: Any = 1,
         padding: Any = 0,
         bias: bool = True,
@@ -131,7 +130,7 @@ class FlattenedConv2d(nn.Sequential):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size,
+        kernel_size: Any,
         stride: Any = 1,
         padding: Any = 0,
         bias: bool = True,
@@ -148,7 +147,7 @@ class ShuffledGroupedConv2d(nn.Sequential):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Size,
+        kernel_size: Any,
         groups: int,
         stride: Any = 1,
         padding: Any = 0,
@@ -196,7 +195,7 @@ def draw_kind(d: Draw, *, names: Sequence[str], shapes: Callable[..., Shapes], l
         "groups": groups,
         "bias": with_bias,
     }
-    arguments = {k: v for k, v in every.items() if k in names}
+    arguments: dict[str, Any] = {k: v for k, v in every.items() if k in names}
     arguments["input"] = d.tensor(*lead, *L, batched=batch is not None)
     wanted = d.subset(("input", *state))
     # As in convolution, padding meets finite numbers only; and so do the numbers in between.
