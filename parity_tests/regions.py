@@ -29,6 +29,7 @@ __all__ = [
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
+    "pads_to_nothing",
     "rescales_in_place",
     "rounds_before_the_bias",
     "selects_by_rounding",
@@ -36,6 +37,7 @@ __all__ = [
     "unpools_to_nothing",
     "weighs_in_storage",
     "without_onednn",
+    "wraps_beyond_what_is_left",
     "zero_dilation",
 ]
 
@@ -229,3 +231,26 @@ def selects_by_rounding(call: Call) -> bool:
 def single(x: float) -> float:
     """Rounded to single precision."""
     return float(struct.unpack("f", struct.pack("f", x))[0])
+
+
+def wraps_beyond_what_is_left(call: Call) -> bool:
+    """Circular padding crops an axis at one end and wraps more than is left around the other."""
+    a = call.arguments
+    circular = a.get("mode", "constant" if "pad" in a else "circular") == "circular"
+    return circular and any(
+        min(lo, hi) < 0 and size + min(lo, 0) + min(hi, 0) < max(lo, hi) <= size
+        for size, lo, hi in padded_axes(call)
+    )
+
+
+def pads_to_nothing(call: Call) -> bool:
+    """A padding crops all of some axis that had something."""
+    return any(size > 0 == size + lo + hi for size, lo, hi in padded_axes(call))
+
+
+def padded_axes(call: Call) -> Iterator[tuple[int, int, int]]:
+    """Size and amounts of every axis that a padding pads; the last axis first."""
+    amounts = call.arguments.get("pad", call.arguments.get("padding"))
+    if isinstance(amounts, int):  # three axes: where one number matters the module has that many
+        amounts = (amounts,) * 6
+    return zip(reversed(call.arguments["input"].shape), amounts[::2], amounts[1::2], strict=False)
