@@ -210,28 +210,15 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
         got: Tensors | Departure | Unsupported = run_subject(trial, experiment)
     except Unsupported as refusal:
         got = refusal
-<<<<<<< HEAD
     refused = isinstance(got, Unsupported)
-=======
->>>>>>> rearrangements
     # Where torch would take the process along it is not run: the subject is judged all the same.
     crashes = excuse(trial, crash=True) is not None
     may_fail = refused or plain is not None
     try:
-<<<<<<< HEAD
         theirs = None if crashes else run_torch(trial, experiment, may_fail=may_fail)
     except NoKernel:
         theirs, may_fail = None, True
     if theirs is None and may_fail:  # what torch does not support nobody need
-=======
-        theirs = None if crashes else run_torch(trial, experiment, may_fail=plain is not None)
-    except NoKernel:  # what torch does not support nobody need
-        trial.ledger.torch_cannot += 1
-        return
-    if isinstance(got, Unsupported):
-        raise got
-    if theirs is None and plain is not None:
->>>>>>> rearrangements
         trial.ledger.torch_cannot += 1
         return
     if isinstance(got, Unsupported):
