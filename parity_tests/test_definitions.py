@@ -107,6 +107,8 @@ def judged_by_torch(op: Op, call: Call) -> None:
     indices = list(positions(tuple(found.shape)))
     for index in indices[:: max(1, len(indices) // 12)]:
         got = element(op, call, inputs, {}, "output", index)
+        if got is None:
+            continue  # a division by zero, or a random number
         assert got == pytest.approx(found[index].item(), rel=1e-9, abs=1e-9)
 
 
