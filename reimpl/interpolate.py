@@ -83,8 +83,14 @@ def interpolate(
         if axis.size != axis.out or not skips:
             entries = _entries(axis, mode, antialias, sizes, input.dtype)
             x = resample(x, i - rank, axis, entries)
-    y = arrange(x, rank > 1 and input.numel() > 0 and looks_channels_last(input)).to(input.dtype)
+    y = arrange(x, _channels_last(input, mode)).to(input.dtype)
     return y.clone() if y is input else y
+
+
+def _channels_last(input: Tensor, mode: str) -> bool:
+    """Whether torch returns channels last: pooling along one axis is pooling along two."""
+    image = input.unsqueeze(2) if mode == "area" and input.dim() == 3 else input
+    return image.dim() > 3 and image.numel() > 0 and looks_channels_last(image)
 
 
 def _entries(axis: Axis, mode: str, antialias: bool, sizes: Ints, dtype: torch.dtype) -> Entries:

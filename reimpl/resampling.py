@@ -130,8 +130,7 @@ def select(axis: Axis, *, exact: bool, single: bool, small: bool) -> Entries:
         u = o * axis.size / axis.out
     else:
         u = o * step
-    # torch's floorf() takes a float, in every dtype.
-    source = u.float().floor().long().clamp(0, axis.size - 1)
+    source = u.float().floor().long().clamp(0, axis.size - 1)  # floorf() again
     return Entries(source, torch.arange(axis.out), None)
 
 
@@ -144,7 +143,7 @@ def interpolate(axis: Axis, kernel: Kernel) -> Entries:
     u = axis.positions()
     if kernel.half == 1:
         u = _range(axis.out) if axis.size == axis.out else u.clamp_min(0)
-    first = u.floor().clamp_max(axis.size - 1)
+    first = u.float().floor().double().clamp_max(axis.size - 1)  # torch's floorf() takes a float
     fraction = (u - first).clamp(0, 1)
     taps = torch.arange(1 - kernel.half, kernel.half + 1)
     source = (first.long().unsqueeze(1) + taps).clamp(0, axis.size - 1)
