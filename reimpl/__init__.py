@@ -18,6 +18,13 @@ from reimpl.conv import conv1d, conv2d, conv3d
 from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
 from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from reimpl.group_norm import GroupNorm, group_norm
+from reimpl.instance_norm import instance_norm
+from reimpl.instance_norm_modules import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from reimpl.layer_norm import layer_norm, rms_norm
+from reimpl.layer_norm_modules import LayerNorm, RMSNorm
+from reimpl.local_response_norm import LocalResponseNorm, local_response_norm
+from reimpl.normalize import normalize
 
 __all__ = [
     "BatchNorm1d",
@@ -29,6 +36,13 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "LocalResponseNorm",
+    "RMSNorm",
     "batch_norm",
     "conv1d",
     "conv2d",
@@ -36,4 +50,10 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "normalize",
+    "rms_norm",
 ]
