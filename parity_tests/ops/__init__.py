@@ -5,9 +5,10 @@ from __future__ import annotations
 from parity_tests.op import Op
 from parity_tests.ops.batch_norm import BATCH_NORMS
 from parity_tests.ops.convolution import CONVOLUTIONS
+from parity_tests.ops.norms import NORMS
 from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
 
-OPS: tuple[Op, ...] = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *BATCH_NORMS)
+OPS: tuple[Op, ...] = (*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS, *BATCH_NORMS, *NORMS)
 
 
 def named(name: str) -> Op:
