@@ -86,7 +86,8 @@ def _check(
 
 
 class GroupNorm(nn.Module):
-    """Group normalization of (N, C, *L), with a scale and a shift for each channel.
+    """Group normalization of (N, C, *L), with a scale and a shift for each channel; see
+    :func:`reimpl.group_norm`.
 
     Backward: as :func:`reimpl.group_norm`.
 

@@ -46,6 +46,8 @@ class _TrailingNorm(nn.Module):
 class LayerNorm(_TrailingNorm):
     """Layer normalization over the trailing axes ``normalized_shape``, an int or several.
 
+    For the formula see :func:`reimpl.layer_norm`.
+
     Backward: as :func:`reimpl.layer_norm`.
 
     Raises:
@@ -84,6 +86,8 @@ class LayerNorm(_TrailingNorm):
 
 class RMSNorm(_TrailingNorm):
     """Division by the root mean square over the trailing axes ``normalized_shape``.
+
+    For the formula see :func:`reimpl.rms_norm`.
 
     Backward: as :func:`reimpl.rms_norm`.
 

@@ -124,6 +124,8 @@ class _DualRespond(_Respond):
 class LocalResponseNorm(nn.Module):
     """Local response normalization over neighbouring channels.
 
+    For the formula see :func:`reimpl.local_response_norm`.
+
     Backward: as :func:`reimpl.local_response_norm`.
 
     Raises:

@@ -251,38 +251,38 @@ def draw_instance_norm_layer(d: Draw, *, rank: int) -> Call:
     return Call(call.arguments, call.state, call.wanted, call.cotangent, training=training)
 
 
-def on_copies_if_empty(normalize: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Torch's instance norm, but for running statistics after an empty batch.
+def mended_function(_: torch.dtype) -> Callable[..., Tensor]:
+    """The oracle: torch's instance norm, but for empty inputs.
 
-    It takes the mean over no samples and sets them to NaN; what is true is that they stay.
+    There torch takes the mean over no samples, and running statistics become NaN; or it looks at
+    the first element of no weights. What is true is that nothing happens.
     """
 
-    def wrapped(input: Tensor, mean: Any = None, var: Any = None, *args: Any, **kw: Any) -> Tensor:
-        if input.shape[:1] == (0,):
-            mean, var = (t if t is None else t.clone() for t in (mean, var))
-        return normalize(input, mean, var, *args, **kw)
-
-    return wrapped
-
-
-def mended_function(_: torch.dtype) -> Callable[..., Tensor]:
-    """The oracle of the function."""
-
-    def mended(
-        input: Tensor, running_mean: Any = None, running_var: Any = None, **rest: Any
+    def instance_norm(
+        input: Tensor,
+        running_mean: Tensor | None = None,
+        running_var: Tensor | None = None,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        *rest: Any,
+        **options: Any,
     ) -> Tensor:
-        return on_copies_if_empty(F.instance_norm)(input, running_mean, running_var, **rest)
+        if input.numel():
+            return F.instance_norm(input, running_mean, running_var, weight, bias, *rest, **options)
+        shape = (1, -1, *(1,) * (input.dim() - 2))
+        y = input * (1 if weight is None else weight.reshape(shape))
+        return y if bias is None else y + bias.reshape(shape)
 
-    return mended
+    return instance_norm
 
 
-def mended_module(_: torch.dtype, *, rank: int) -> Callable[..., Any]:
-    """The oracle of a module."""
+def mended_module(dtype: torch.dtype, *, rank: int) -> Callable[..., Any]:
+    """The oracle of a module likewise."""
     torchs = getattr(torch.nn, f"InstanceNorm{rank}d")
 
     class Mended(torchs):  # type: ignore[misc, valid-type]
         def _apply_instance_norm(self, input: Tensor) -> Tensor:
-            return on_copies_if_empty(F.instance_norm)(
+            return mended_function(dtype)(
                 input,
                 self.running_mean,
                 self.running_var,
