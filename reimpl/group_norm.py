@@ -86,8 +86,9 @@ def _check(
 
 
 class GroupNorm(nn.Module):
-    """Group normalization of (N, C, *L), with a scale and a shift for each channel; see
-    :func:`reimpl.group_norm`.
+    """Group normalization of (N, C, *L), with a scale and a shift for each channel.
+
+    For the formula see :func:`reimpl.group_norm`.
 
     Backward: as :func:`reimpl.group_norm`.
 
