@@ -124,11 +124,24 @@ def _sum_error(_v: Sequence[Any], e: Errors, _out: Tensor, alpha: float = 1) -> 
 
 
 def _product_error(v: Sequence[Any], e: Errors, _out: Tensor) -> Any:
-    return e[0] * abs(v[1]) + (abs(v[0]) + e[0]) * e[1]
+    return e[0] * _size(v[1]) + (_size(v[0]) + e[0]) * e[1]
+
+
+def _size(x: Any) -> Any:
+    return x if isinstance(x, Tensor) and x.dtype == torch.bool else abs(x)
 
 
 def _quotient_error(v: Sequence[Any], e: Errors, out: Tensor) -> Any:
     return (e[0] + out.abs() * e[1]) / torch.as_tensor(abs(v[1]) - e[1]).clamp_min(0)
+
+
+def _power_error(v: Sequence[Any], e: Errors, out: Tensor) -> Any:
+    """|zᵖ| times the binomial series of (1+t)ᵖ − 1 with all its terms positive, |t| ≤ e/|z|."""
+    p = v[1] if len(v) > 1 else -0.5  # rsqrt
+    size = v[0].abs()
+    if p >= 1 and p == int(p):
+        return (size + e[0]) ** p - size**p
+    return out.abs() * ((1 - e[0] / size).clamp_min(0) ** -abs(p) - 1)
 
 
 # The error box's corners in closed form, for the commonest primitives; also right for moduli.
@@ -138,6 +151,14 @@ PROPAGATED: dict[str, Callable[..., Any]] = {
     "mul": _product_error,
     "div": _quotient_error,
     "neg": lambda _v, e, _out: e[0],
+    "abs": lambda _v, e, _out: e[0],
+}
+
+# Likewise for complex numbers alone, whose error is a disc.
+PROPAGATED_COMPLEX: dict[str, Callable[..., Any]] = PROPAGATED | {
+    "pow": _power_error,
+    "rsqrt": _power_error,
+    "masked_fill": lambda v, e, _out: torch.where(v[1], 0.0, e[0]),
 }
 
 # The derivative of an elementary function of complex numbers, in terms of its value. What libraries
