@@ -121,13 +121,13 @@ def _check(
     shape = tuple(input.shape)
     if not K:
         raise RuntimeError(f"{op}: normalized_shape must have at least one entry, got {K}")
-    if shape[-len(K) :] != K:
-        error = ValueError if op == "rms_norm" and len(shape) < len(K) else RuntimeError
-        raise error(f"{op}: input must end in the axes normalized_shape={K}, got {shape}")
     for name, t in parameters.items():
         arguments.optional_tensor(op, name, t)
         if t is not None and t.shape != K:
             raise RuntimeError(
                 f"{op}: {name} must have the shape normalized_shape={K}, got {tuple(t.shape)}"
             )
+    if shape[-len(K) :] != K:
+        error = ValueError if op == "rms_norm" and len(shape) < len(K) else RuntimeError
+        raise error(f"{op}: input must end in the axes normalized_shape={K}, got {shape}")
     return K

@@ -133,7 +133,8 @@ def _check(
     """The axes of the vectors."""
     op = "normalize"
     arguments.tensor(op, "input", input)
-    arguments.number(op, "p", p)
+    if not isinstance(p, (int, float, Tensor)):
+        raise RuntimeError(f"{op}: p must be a real number, got {p!r}")
     arguments.number(op, "eps", eps)
     if not (out is None or isinstance(out, Tensor)):
         raise RuntimeError(f"{op}: out must be a Tensor or None, got {out!r}")
