@@ -5,8 +5,8 @@ Neither depends on Hypothesis: the case is the call itself, as JSON.
 
 from __future__ import annotations
 
-import inspect
 import contextlib
+import inspect
 import json
 import shlex
 from collections.abc import Mapping

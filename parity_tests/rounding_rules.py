@@ -23,7 +23,7 @@ def _names(text: str) -> frozenset[str]:
 
 # Elements are moved, copied or dropped, and their errors likewise. Views belong here too.
 STRUCTURAL = _names("""
-    clone copy lift_fresh cat stack repeat flip roll contiguous resolve_conj resolve_neg amax
+    clone copy lift_fresh cat stack repeat flip roll contiguous resolve_conj resolve_neg amax amin
     _conj_physical conj_physical view_as_complex complex _unsafe_view _reshape_alias
     constant_pad_nd where gather index _unsafe_index index_select slice_scatter select_scatter
     slice_backward select_backward
@@ -36,6 +36,7 @@ STRUCTURAL = _names("""
 # Where the errors are not moved by the very same operator.
 MOVED_ERROR: dict[str, Callable[..., Any]] = {
     "constant_pad_nd": lambda e, pad, *_: aten.constant_pad_nd(e, pad, 0.0),
+    "amin": aten.amax,
     "view_as_real": lambda e: e.unsqueeze(-1).expand(*e.shape, 2),
     "view_as_complex": lambda e: torch.hypot(*e.unbind(-1)),
     "complex": torch.hypot,
@@ -60,7 +61,7 @@ STEP = _names("""
 # Chooses by comparing: sound while no operand carries an error that could flip the choice.
 CHOICE = _names("""
     max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
-    fractional_max_pool2d fractional_max_pool3d max min amin sort topk""")
+    fractional_max_pool2d fractional_max_pool3d max min sort topk""")
 
 AVERAGE = _names("""
     avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward
