@@ -80,13 +80,14 @@ def _gradient(x: Tensor, y: Tensor, n: Tensor, p: float, axes: Ints) -> Tensor:
     """The norm's gradient u, where the norm is n and y = x/n."""
     if p == 2:
         return y
+    sign = x.sgn() if x.is_complex() else x.sign()
     if math.isinf(p):
-        chosen = (x.abs() == n) | x.isnan()
-        return x.sgn() * (chosen / chosen.sum(axes, keepdim=True))
+        chosen = ((x.abs() == n) | x.isnan()).to(n.dtype)
+        return sign * (chosen / chosen.sum(axes, keepdim=True))
     if p == 0:
         return torch.zeros_like(x)
     size = y.abs()
-    return x.sgn() * size.masked_fill(size == 0, 1).pow(p - 1)
+    return sign * size.masked_fill(size == 0, 1).pow(p - 1)
 
 
 class _Normalize(Differentiable):
