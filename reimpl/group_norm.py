@@ -79,7 +79,10 @@ def _check(
         )
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t.shape != shape[1:2]:
-            raise RuntimeError(f"{op}: {name} must have shape ({shape[1]},), got {tuple(t.shape)}")
+            raise RuntimeError(
+                f"{op}: {name} must have shape ({shape[1]},) for input's channels, "
+                f"got {tuple(t.shape)}"
+            )
     arguments.dtype_among(op, input, REALS)
     arguments.parameters_alike(op, input, weight=weight, bias=bias)
     return G

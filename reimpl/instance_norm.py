@@ -96,7 +96,10 @@ def _check(
     _check_estimates_given(op, shape, estimates, use_input_stats)
     for name, t in (estimates | parameters).items():
         if t is not None and t.shape != shape[1:2]:
-            raise RuntimeError(f"{op}: {name} must have shape ({shape[1]},), got {tuple(t.shape)}")
+            raise RuntimeError(
+                f"{op}: {name} must have shape ({shape[1]},) for input's channels, "
+                f"got {tuple(t.shape)}"
+            )
     for name, t in estimates.items():
         if t is not None and t.requires_grad and torch.is_grad_enabled():
             raise RuntimeError(f"{op}: {name} must not require a gradient, got one that does")

@@ -207,7 +207,7 @@ def draw_instance_norm(d: Draw) -> Call:
         "input": x,
         "running_mean": d.tensor(C, written=True) if kept else None,
         "running_var": d.tensor(C, fill="positive", written=True) if kept else None,
-        **parameters(d, (C,)),
+        **(parameters(d, (C,)) if N and C else {}),  # else torch looks for their first elements
         "use_input_stats": d.choice("use_input_stats", (True, False) if kept else (True,)),
         "momentum": d.choice("momentum", MOMENTUM),
         "eps": d.choice("eps", EPS),
@@ -224,13 +224,15 @@ def several(d: Draw, count: int) -> Ints:
 def draw_instance_norm_layer(d: Draw, *, rank: int) -> Call:
     """A valid call of the module with its constructor's arguments, in either mode."""
     kept = d.choice("track_running_stats", (False, True))
-    affine = d.choice("affine", (False, True))
+    C = d.channels()
+    N = d.choice("batch", (1, 2, 0, None) if d.degenerate else (2, 1, 3, None))
+    # An empty input with parameters torch rejects: it looks for their first elements.
+    affine = d.choice("affine", (False, True) if C and N != 0 else (False,))
     with_bias = not INSTANCE_TAKES_BIAS or d.choice("bias", (True, False))
     training = d.choice("training", (True, False))
     # The steps of the buffers check take axis 0 for the batch: unbatched calls have no buffers.
-    sizes: tuple[int | None, ...] = (1, 2, 0) if d.degenerate else (2, 1, 3)
-    N = d.choice("batch", sizes if kept or affine else (*sizes, None))
-    C, L = d.channels(), several(d, rank)
+    N = 2 if N is None and (kept or affine) else N
+    L = several(d, rank)
     x = d.tensor(C, *L) if N is None else d.tensor(N, C, *L, batched=True)
     arguments = {
         "num_features": C,
@@ -764,7 +766,7 @@ NORMALIZE = Op(
         Bad("input", "no tensor", put(input=None)),
     ),
     oracle=with_the_rounded_eps_of,
-    primitives=("sgn",),
+    primitives=("sgn", "can_cast"),
     pinned=(
         # Rows of zeros, of equal extremes, and an axis of size one.
         Call({"input": Recipe((2, 3), "zeros")}, wanted=("input",)),
