@@ -20,6 +20,7 @@ from parity_tests.op import Call
 
 __all__ = [
     "empty_output",
+    "empty_with_parameters",
     "evaluates",
     "has_a_window_of_padding",
     "laid_out_oddly",
@@ -30,6 +31,7 @@ __all__ = [
     "overhangs",
     "padded_by_its_size",
     "pads_to_nothing",
+    "permuted_positions",
     "rescales_in_place",
     "rounds_before_the_bias",
     "selects_by_rounding",
@@ -57,10 +59,26 @@ def laid_out_oddly(call: Call) -> bool:
     return any(r.layout != "contiguous" for r in (*call.recipes().values(), call.cotangent))
 
 
+def empty_with_parameters(call: Call) -> bool:
+    """No samples or no channels, in some step at least, with a weight, a bias or estimates."""
+    tensors = call.recipes()
+    empty = any(0 in r.shape[:2] for name, r in tensors.items() if name.endswith("input"))
+    return empty and any(n in tensors for n in ("weight", "bias", "running_mean"))
+
+
+def permuted_positions(call: Call) -> bool:
+    """Five axes or more, and the later ones not in their order in memory."""
+    shape, layout = call.arguments["input"].shape, call.arguments["input"].layout
+    return len(shape) > 4 and layout == "permuted"
+
+
 def evaluates(call: Call) -> bool:
     """A normalisation uses its running statistics, in some step at least."""
-    steps = (step.get("training", True) and step.get("action") != "eval" for step in call.steps)
-    return not (call.training and call.arguments.get("training", True) and all(steps))
+    flags = [call.training]
+    for given in (call.arguments, *call.steps):
+        flags += [given.get(name, True) for name in ("training", "use_input_stats")]
+        flags.append(given.get("action") != "eval")
+    return not all(flags)
 
 
 @dataclass(frozen=True)

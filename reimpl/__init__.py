@@ -75,9 +75,15 @@ from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
 from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from reimpl.fold import Fold, Unfold, fold, unfold
+from reimpl.group_norm import GroupNorm, group_norm
 from reimpl.initial import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
+from reimpl.instance_norm import instance_norm
+from reimpl.instance_norm_modules import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from reimpl.interpolate import interpolate
+from reimpl.layer_norm import layer_norm, rms_norm
+from reimpl.layer_norm_modules import LayerNorm, RMSNorm
 from reimpl.linear import Linear, linear
+from reimpl.local_response_norm import LocalResponseNorm, local_response_norm
 from reimpl.logistic import sigmoid, softplus, tanh
 from reimpl.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from reimpl.max_pool import (
@@ -100,6 +106,7 @@ from reimpl.max_pool_modules import (
     MaxUnpool3d,
 )
 from reimpl.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
+from reimpl.normalize import normalize
 from reimpl.padding import pad
 from reimpl.padding_modules import (
     CircularPad1d,
@@ -161,13 +168,19 @@ __all__ = [
     "DilatedConv2d",
     "FlattenedConv2d",
     "Fold",
+    "GroupNorm",
     "GroupedConv2d",
     "Hardtanh",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSoftmax",
     "MaxPool1d",
     "MaxPool2d",
@@ -177,6 +190,7 @@ __all__ = [
     "MaxUnpool3d",
     "PixelShuffle",
     "PixelUnshuffle",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "ReflectionPad1d",
@@ -220,14 +234,18 @@ __all__ = [
     "elu",
     "elu_",
     "fold",
+    "group_norm",
     "hardtanh",
     "hardtanh_",
+    "instance_norm",
     "interpolate",
     "kaiming_normal_",
     "kaiming_uniform_",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "lp_pool1d",
     "lp_pool2d",
@@ -238,12 +256,14 @@ __all__ = [
     "max_unpool1d",
     "max_unpool2d",
     "max_unpool3d",
+    "normalize",
     "pad",
     "pixel_shuffle",
     "pixel_unshuffle",
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "sigmoid",
     "softmax",
     "softmin",

@@ -12,6 +12,7 @@ from parity_tests.ops.initial import INITIALISERS
 from parity_tests.ops.interpolation import INTERPOLATIONS
 from parity_tests.ops.linear import LINEARS
 from parity_tests.ops.maxima import MAXIMA
+from parity_tests.ops.norms import NORMS
 from parity_tests.ops.rearrangements import REARRANGEMENTS
 from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
 
@@ -23,6 +24,7 @@ OPS: tuple[Op, ...] = (
     *MAXIMA,
     *AVERAGES,
     *BATCH_NORMS,
+    *NORMS,
     *ACTIVATIONS,
     *INTERPOLATIONS,
     *REARRANGEMENTS,
