@@ -36,6 +36,8 @@ class Ledger:
     by_length: dict[int, float] = field(default_factory=dict)  # reduction length: worst ratio
     pairs: dict[Pair, int] = field(default_factory=dict)
     known: Counter[str] = field(default_factory=Counter)  # excused, by reason
+    # By reason, where it was met first: the regime, and how many cases that took.
+    first_known: dict[str, tuple[str, int]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)  # torch's, the first few
     fault_count: int = 0
     rejected: Counter[str] = field(default_factory=Counter)  # bad calls torch did reject
@@ -61,6 +63,11 @@ class Ledger:
         self.histogram[math.floor(math.log2(ratio)) if ratio else -100] += 1
         length = 1 << max(0, terms - 1).bit_length()  # rounded up to a power of two
         self.by_length[length] = max(self.by_length.get(length, 0.0), ratio)
+
+    def excuse(self, trial: Trial, reason: str) -> None:
+        """A known fault of torch was met."""
+        self.known[reason] += 1
+        self.first_known.setdefault(reason, (trial.regime, sum(self.cases.values())))
 
     def torch_fault(self, trial: Trial, message: str, details: dict[str, Any]) -> None:
         """Torch is wrong where the subject is judged on its own: kept, not failed."""

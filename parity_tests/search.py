@@ -272,7 +272,7 @@ def draw_each(
 def run_check(check: Check, trial: Trial) -> None:
     """The check; a departure remembers the trial it was found in."""
     if trial.subject.is_torch and (crash := excuse(trial, crash=True)) is not None:
-        trial.ledger.known[crash.reason] += 1
+        trial.ledger.excuse(trial, crash.reason)
         return
     try:
         with warnings.catch_warnings():

@@ -136,7 +136,7 @@ class Trial:
             raise Departure(message, **details)
         excused = excuse(self)
         if excused is not None:
-            self.ledger.known[excused.reason] += 1
+            self.ledger.excuse(self, excused.reason)
         elif self.subject.is_torch:
             raise Departure(message, **details)
         else:

@@ -59,6 +59,10 @@ def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
             for (a, x, b, y), n in sorted(ledger.pairs.items(), key=str)
         ],
         "known": dict(ledger.known),
+        "first_known": {
+            reason: {"regime": regime, "cases": cases}
+            for reason, (regime, cases) in ledger.first_known.items()
+        },
         "audited": ledger.audited,
         "worst_audit": number(ledger.worst_audit),
         "arbitrated": ledger.arbitrated,

@@ -42,6 +42,7 @@ class Group:
     title: str
     members: tuple[Any, ...]
     more: str = ""
+    fault: Json | None = None  # of a known departure: its region and reproduction
 
 
 def failures(report: Json, cells: Iterable[Cell]) -> tuple[Group, ...]:
@@ -159,14 +160,15 @@ def grouped(findings: Iterable[Finding]) -> tuple[Group, ...]:
     )
 
 
-def known(cells: Iterable[Cell]) -> Iterator[Group]:
-    """The excused departures: reason, and in which cells how often."""
+def known(report: Json, cells: Iterable[Cell]) -> Iterator[Group]:
+    """The excused departures: reason, in which cells how often, and how to see one again."""
+    faults = {fault["reason"]: fault for fault in report["known"]}
     groups: defaultdict[str, list[tuple[Cell, int]]] = defaultdict(list)
     for cell in cells:
         for reason, count in cell.raw["known"].items():
             groups[reason].append((cell, count))
     for number, (reason, members) in enumerate(groups.items(), start=1):
-        yield Group(f"known-{number}", reason, tuple(members))
+        yield Group(f"known-{number}", reason, tuple(members), fault=faults.get(reason))
 
 
 def by_reason(cells: Iterable[Cell], status: str) -> Iterator[Group]:

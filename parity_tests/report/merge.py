@@ -15,10 +15,11 @@ from typing import Any
 
 import torch
 
-from parity_tests import subjects
+from parity_tests import expectations, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.op import Op
 from parity_tests.report.collect import level
+from parity_tests.reproduce import command, script, trial_of
 from parity_tests.strategies import feasible_pairs
 
 SCHEMA = 1
@@ -76,6 +77,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "audited": sum(cell["audited"] for cell in cells),
         "worst_audit": max((cell["worst_audit"] for cell in cells), key=float, default=0.0),
         "checks": {check.name: check.claim for check in CHECKS},
+        "known": known(cells),
         "operators": {op.name: described(op, about["subject"]) for op in ops if op.name in used},
         "cells": cells,
     }
@@ -98,7 +100,8 @@ def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
         ("cases", "comparisons", "bounded", "unbounded", "audited", "arbitrated"), 0
     )
     empty |= dict.fromkeys(("worst", "worst_torch", "worst_audit", "seconds"), 0.0)
-    empty |= {"regimes": {}, "histogram": {}, "by_length": {}, "pairs": [], "known": {}}
+    empty |= {"regimes": {}, "histogram": {}, "by_length": {}, "pairs": []}
+    empty |= {"known": {}, "first_known": {}}
     return {**cell, **empty, "torch_faults": [], "torch_fault_count": 0}
 
 
@@ -112,6 +115,40 @@ def verdict_of(cells: Iterable[Mapping[str, Any]], asked: Iterable[str]) -> str:
     if "fail" in statuses or refused:
         return "FAIL"
     return "INCOMPLETE" if "not run" in statuses or not statuses else "PASS"
+
+
+def known(cells: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The known faults of torch that the run met: where first, after how many cases, and a script.
+
+    The call is the one pinned in the expectations file, which is as small as it could be made.
+    """
+    met: dict[str, list[Mapping[str, Any]]] = {}
+    for cell in cells:
+        for reason in cell["known"]:
+            met.setdefault(reason, []).append(cell)
+    return [
+        {
+            "reason": entry.reason,
+            "link": entry.link,
+            "op": entry.op,
+            "check": entry.check,
+            "dtypes": list(entry.dtypes),
+            "region": entry.when,
+            "cases": sum(cell["known"][entry.reason] for cell in met[entry.reason]),
+            "first": identified(met[entry.reason][0], entry.reason),
+            "command": command(trial := trial_of({**entry.case, "subject": "torch"})),
+            "script": script(trial),
+            "call": str(trial.call),
+        }
+        for entry in {e.reason: e for e in reversed(expectations.load())}.values()
+        if entry.reason in met
+    ]
+
+
+def identified(cell: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """Where a known fault was met, and how soon."""
+    where = {name: cell[name] for name in ("op", "check", "dtype", "device")}
+    return where | cell["first_known"][reason]
 
 
 def described(op: Op, subject: str) -> dict[str, Any]:

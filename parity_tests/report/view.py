@@ -155,7 +155,7 @@ def page(report: Json) -> Page:
         rows=tuple(matrix(report, cells, columns)),
         failures=findings.failures(report, cells),
         faults=findings.torch_faults(report, cells),
-        known=tuple(findings.known(cells)),
+        known=tuple(findings.known(report, cells)),
         unsupported=tuple(findings.by_reason(cells, "unsupported")),
         unrun=tuple(findings.by_reason(cells, "not run")),
         operators=tuple(operators(report, cells, axes)),
