@@ -28,7 +28,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "leaky_relu": {"negative_slope": (0.01, 0.5, 2, 0.0, -1.0), "inplace": INPLACE},
     "elu": {"alpha": (1.0, 0.25, 3, 0.0, -1.0), "inplace": INPLACE},
-    "softplus": {"beta": (1, 0.25, 3.0, -2.0, 0.0), "threshold": (20, 1.5, 0, -3.0)},
+    "softplus": {"beta": (1, 0.25, 3.0, -2.0), "threshold": (20, 1.5, 0, -3.0)},
     "sigmoid": {},
     "tanh": {},
 }
