@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from reimpl import arguments
-from reimpl.arguments import accumulator
+from reimpl.arguments import INTEGERS, REALS, accumulator
 from reimpl.avg_pool import pool
 from reimpl.max_pool import max_pool1d, max_pool2d, max_pool3d
 from reimpl.pullback import by_formulas
@@ -108,6 +108,7 @@ def lp_pool(
     if rank > 1 and isinstance(kernel_size, (tuple, list)) and len(kernel_size) != rank:
         raise ValueError(f"{op}: kernel_size must be an int or {rank} ints, got {kernel_size}")
     if norm_type in (inf, -inf):
+        arguments.dtype_among(op, input, (*REALS, *INTEGERS))
         sign = input.detach().sign() * (1 if norm_type > 0 else -1)
         pooled = _MAX_POOL[rank - 1](input * sign, kernel_size, stride, 0, 1, ceil_mode)
         extremes = cast(Tensor, pooled)
