@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, prod
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from reimpl import arguments
-from reimpl.arguments import accumulator
+from reimpl.arguments import INTEGERS, REALS, accumulator
 from reimpl.avg_pool import pool
-from reimpl.function import Differentiable
 from reimpl.max_pool import max_pool1d, max_pool2d, max_pool3d
+from reimpl.pullback import by_formulas
 
 Size = int | Sequence[int]
 _MAX_POOL = (max_pool1d, max_pool2d, max_pool3d)
@@ -108,6 +108,7 @@ def lp_pool(
     if rank > 1 and isinstance(kernel_size, (tuple, list)) and len(kernel_size) != rank:
         raise ValueError(f"{op}: kernel_size must be an int or {rank} ints, got {kernel_size}")
     if norm_type in (inf, -inf):
+        arguments.dtype_among(op, input, (*REALS, *INTEGERS))
         sign = input.detach().sign() * (1 if norm_type > 0 else -1)
         pooled = _MAX_POOL[rank - 1](input * sign, kernel_size, stride, 0, 1, ceil_mode)
         extremes = cast(Tensor, pooled)
@@ -126,37 +127,9 @@ def lp_pool(
 
 
 def power(x: Tensor, p: int | float) -> Tensor:
-    """x^p, with the derivative p·x^(p−1)."""
-    return (_Power if torch.compiler.is_compiling() else _DualPower).apply(x, p)
+    """x^p; its derivative p·x^(p−1) is zero for p = 0, even where x^−1 is infinite."""
 
+    def change(t: Tensor, x: Tensor) -> Tensor:
+        return t * (p * power(x, p - 1)) if p else torch.zeros_like(t)
 
-class _Power(Differentiable):
-    @staticmethod
-    def forward(x: Tensor, p: int | float) -> Tensor:
-        return x.pow(p)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int | float], _output: Tensor) -> None:
-        x, ctx.p = inputs
-        ctx.save_for_backward(x)
-        ctx.save_for_forward(x)
-
-    @staticmethod
-    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None]:
-        return _change(ctx, gy), None
-
-    @staticmethod
-    def vmap(_info: Any, in_dims: Any, x: Tensor, p: int | float) -> tuple[Tensor, int]:
-        return power(x.movedim(in_dims[0], 0), p), 0
-
-
-class _DualPower(_Power):
-    @staticmethod
-    def jvp(ctx: Any, dx: Tensor, _p: None) -> Tensor:
-        return _change(ctx, dx)
-
-
-def _change(ctx: Any, t: Tensor) -> Tensor:
-    """The change t·p·x^(p−1): zero for p = 0, even where x^−1 is infinite."""
-    (x,), p = ctx.saved_tensors, ctx.p
-    return t * (p * power(x, p - 1)) if p else torch.zeros_like(t)
+    return by_formulas(x, lambda x: x.pow(p), change)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from parity_tests import relations
 from parity_tests.definitions.averages import (
     adaptive_average_pooling,
     average_pooling,
@@ -58,9 +59,10 @@ def windows(d: Draw, rank: int, *, padded: bool) -> tuple[dict[str, Any], Ints]:
         rest = d.integer(0, min(s, 10) - 1)
         least = k if rank == 3 else 1
         sizes.append(max(least, k - 2 * p + s * (m - 1) + rest - short))
-    given: dict[str, Any] = {"kernel_size": d.spelled(kernel)}
-    if free:
-        given["stride"] = d.spelled(stride)
+    given: dict[str, Any] = {
+        "kernel_size": d.spelled(kernel),
+        "stride": d.spelled(stride) if free else None,
+    }
     if padded:
         given["padding"] = d.spelled(padding)
     return given | {"ceil_mode": ceil}, tuple(sizes)
@@ -261,6 +263,11 @@ FOLD_FAULTS = (
 
 # --- declarations ---
 
+LINEAR = (
+    relations.homogeneous,
+    relations.blind_to_order_of_samples,
+    relations.blind_to_other_samples,
+)
 WINDOW_LEVELS = {
     "kernel": (1, 2, 3),
     "stride": (1, 2, 3),
@@ -308,6 +315,7 @@ def average(rank: int, name: str) -> Op:
             example(rank, kernel_size=2, stride=5, padding=1, ceil_mode=True),
         ),
         primitives=("floor_divide",),
+        relations=(*LINEAR, relations.moves_with_its_input),
     )
 
 
@@ -327,6 +335,7 @@ def adaptive(rank: int, name: str) -> Op:
         bad=ADAPTIVE_FAULTS,
         pinned=(example(rank, output_size=3), example(rank, output_size=1)),
         primitives=("floor_divide",),
+        relations=LINEAR,
     )
 
 
@@ -369,6 +378,7 @@ def block(name: str, **declared: Any) -> Op:
             "padding": (0, 1, 2),
         },
         primitives=("constant_pad_nd",),
+        relations=(*LINEAR, relations.affine_in("input")),
         **declared,
     )
 
