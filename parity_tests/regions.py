@@ -240,7 +240,7 @@ def selects_by_rounding(call: Call) -> bool:
             ways: list[Any] = [(o + half) * ratio, (o + half) * fine, (o + half) * coarse]
             if exact:
                 ways += [float(ways[1]) - 0.5 + 0.5, single(ways[2] - 0.5) + 0.5]
-            found = {floor(ways[0]), *(floor(single(float(u))) for u in ways[1:])}
+            found = {floor(float(ways[0])), *(floor(single(float(u))) for u in ways[1:])}
             if len({min(j, n - 1) for j in found}) > 1:
                 return True
     return False

@@ -88,9 +88,11 @@ def interpolate(
 
 
 def _channels_last(input: Tensor, mode: str) -> bool:
-    """Whether torch returns channels last: pooling along one axis is pooling along two."""
+    """Whether torch returns channels last; its pooling does for one and two axes only."""
     image = input.unsqueeze(2) if mode == "area" and input.dim() == 3 else input
-    return image.dim() > 3 and image.numel() > 0 and looks_channels_last(image)
+    if image.dim() not in ((4,) if mode == "area" else (4, 5)) or image.numel() == 0:
+        return False
+    return looks_channels_last(image)
 
 
 def _entries(axis: Axis, mode: str, antialias: bool, sizes: Ints, dtype: torch.dtype) -> Entries:

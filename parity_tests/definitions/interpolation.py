@@ -53,9 +53,9 @@ def row(
     if mode == "nearest":
         # Torch's kernel for small images knows two sizes whatever the scale (pytorch#121390).
         s = Fraction(n, m) if small and m in (n, 2 * n) else s
-        return [(min(floor(o * s), n - 1), 1)]
+        return [(min(floor(float(o * s)), n - 1), 1)]  # rounded, lest 3·(1/3) be less than 1
     if mode == "nearest-exact":
-        return [(min(floor((o + HALF) * s), n - 1), 1)]
+        return [(min(floor(float((o + HALF) * s)), n - 1), 1)]
     if mode == "area":
         window = range(o * n // m, -(-(o + 1) * n // m))
         return [(j, Fraction(1, len(window))) for j in window]
