@@ -191,8 +191,8 @@ ADAPTIVE_FAULTS = (
 )
 
 UNPOOL_FAULTS = (
-    Bad("kernel_size", "a float", put(kernel_size=2.0)),
-    Bad("stride", "a float, as misprinted in a note", put(stride=1.0)),
+    Bad("kernel_size", "a float", put(kernel_size=2.0, output_size=None)),
+    Bad("stride", "a float, as misprinted in a note", put(stride=1.0, output_size=None)),
     Bad("padding", "wider than the output", put(padding=99, output_size=None)),
     Bad("output_size", "too many", put(output_size=(1,) * 7)),
     Bad("output_size", "a number", put(output_size=4)),
