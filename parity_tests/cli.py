@@ -1,4 +1,4 @@
-"""The command line: run the suite and leave a report, or replay one case.
+"""The command line: run the suite and leave a report, replay one case, list the operators.
 
 Exit codes: 0 pass, 1 fail, 2 usage, 3 incomplete.
 """
@@ -29,10 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
     replay = commands.add_parser("replay", help="run one case again")
     replay.add_argument("case", help="the case as JSON, as a failure prints it")
+    commands.add_parser("operators", help="the table of operators, in Markdown")
     chosen = parser.parse_args(arguments)
-    if chosen.command == "replay":
-        return replay_case(chosen.case)
-    return run_suite(chosen.workers, chosen.options)
+    match chosen.command:
+        case "replay":
+            return replay_case(chosen.case)
+        case "operators":
+            return list_operators()
+        case _:
+            return run_suite(chosen.workers, chosen.options)
 
 
 def run_suite(workers: str, options: Sequence[str]) -> int:
@@ -60,6 +65,14 @@ def run_suite(workers: str, options: Sequence[str]) -> int:
 def written(file: Path) -> int:
     """When, in nanoseconds; 0 if it is not there."""
     return file.stat().st_mtime_ns if file.exists() else 0
+
+
+def list_operators() -> int:
+    """Print what is declared: signature, dtypes, checks."""
+    from parity_tests.report.operators import table
+
+    sys.stdout.write(table())
+    return 0
 
 
 def replay_case(text: str) -> int:

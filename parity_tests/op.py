@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -50,6 +51,10 @@ class Call:
     def tensors(self, dtype: torch.dtype, device: str = "cpu") -> Tensors:
         """Fresh tensors for every recipe."""
         return {name: recipe.tensor(dtype, device) for name, recipe in self.recipes().items()}
+
+    def one_in(self, n: int) -> bool:
+        """True for one in n calls, always the same ones."""
+        return zlib.crc32(str(self.cotangent.seed).encode()) % n == 0
 
     def with_recipes(self, change: Callable[[str, Recipe], Recipe]) -> Call:
         """The same call with every recipe, the cotangent's included, passed through ``change``."""
@@ -110,6 +115,7 @@ class Op:
     bad: tuple[Bad, ...] = ()
     pinned: tuple[Call, ...] = ()
     primitives: tuple[str, ...] = ()  # ATen operators it may call beyond the common list
+    relations: tuple[Callable[..., Any], ...] = ()  # promised by mathematics, see relations.py
     reference: Callable[..., Any] | None = None  # torch's composition, where it has no such name
     # What tells the truth about torch in that dtype, where torch in float64 does not: it selects
     # other elements (nearest), or draws other random numbers.

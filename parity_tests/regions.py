@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
+from fractions import Fraction
+from math import floor, prod
+from typing import Any
 
 import torch
 from torch._prims_common import suggest_memory_format
 
 from parity_tests.definitions.array import per_axis
 from parity_tests.definitions.convolution import zero_padding
+from parity_tests.definitions.interpolation import HALF, each
 from parity_tests.definitions.maxima import misses_the_grid, unpooled_size
 from parity_tests.op import Call
 
 __all__ = [
     "empty_output",
+    "empty_with_parameters",
     "evaluates",
     "has_a_window_of_padding",
     "laid_out_oddly",
     "looks_like_an_image",
     "not_finite",
+    "one_wide_and_filtered",
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
+    "pads_to_nothing",
+    "permuted_positions",
+    "rescales_in_place",
+    "rounds_before_the_bias",
+    "selects_by_rounding",
     "sites",
     "unpools_to_nothing",
+    "weighs_in_storage",
+    "without_onednn",
+    "wraps_beyond_what_is_left",
     "zero_dilation",
 ]
 
@@ -35,15 +49,36 @@ def not_finite(call: Call) -> bool:
     return any(r.fill == "special" for r in (*call.recipes().values(), call.cotangent))
 
 
+def without_onednn(call: Call) -> bool:
+    """The share of the calls in which the suite turns oneDNN off."""
+    return call.one_in(4)
+
+
 def laid_out_oddly(call: Call) -> bool:
     """Some tensor, the cotangent included, is not contiguous."""
     return any(r.layout != "contiguous" for r in (*call.recipes().values(), call.cotangent))
 
 
+def empty_with_parameters(call: Call) -> bool:
+    """No samples or no channels, in some step at least, with a weight, a bias or estimates."""
+    tensors = call.recipes()
+    empty = any(0 in r.shape[:2] for name, r in tensors.items() if name.endswith("input"))
+    return empty and any(n in tensors for n in ("weight", "bias", "running_mean"))
+
+
+def permuted_positions(call: Call) -> bool:
+    """Five axes or more, and the later ones not in their order in memory."""
+    shape, layout = call.arguments["input"].shape, call.arguments["input"].layout
+    return len(shape) > 4 and layout == "permuted"
+
+
 def evaluates(call: Call) -> bool:
     """A normalisation uses its running statistics, in some step at least."""
-    steps = (step.get("training", True) and step.get("action") != "eval" for step in call.steps)
-    return not (call.training and call.arguments.get("training", True) and all(steps))
+    flags = [call.training]
+    for given in (call.arguments, *call.steps):
+        flags += [given.get(name, True) for name in ("training", "use_input_stats")]
+        flags.append(given.get("action") != "eval")
+    return not all(flags)
 
 
 @dataclass(frozen=True)
@@ -112,6 +147,17 @@ def zero_dilation(call: Call) -> bool:
     return 0 in per_axis(call.arguments.get("dilation", 1), 1)
 
 
+def rounds_before_the_bias(call: Call) -> bool:
+    """A linear layer whose bias cannot be had in one pass with the product, for its layout's sake.
+
+    That is a bias with gaps, or an input of more than two axes that is not contiguous.
+    """
+    x, bias = call.arguments["input"], call.recipes().get("bias")
+    if bias is None:
+        return False
+    return bias.layout != "contiguous" or (len(x.shape) > 2 and x.layout != "contiguous")
+
+
 def sites(call: Call) -> int:
     """The number of positions in a channel of a pool's input."""
     x = call.arguments["input"]
@@ -141,3 +187,88 @@ def unpools_to_nothing(call: Call) -> bool:
         return 0 in a["output_size"]
     M = a["input"].shape[-len(a["kernel_size"]) :]
     return 0 in unpooled_size(M, a["kernel_size"], a.get("stride"), a.get("padding", 0))
+
+
+# --- interpolation ---
+
+
+def resampled(call: Call) -> Iterator[tuple[int, int, float | None]]:
+    """Per axis the size, the size it becomes, and the scale if that is given and used."""
+    a = call.arguments
+    L = a["input"].shape[2:]
+    scales = each(a.get("scale_factor"), len(L))
+    for n, m, scale in zip(L, each(a.get("size"), len(L)), scales, strict=True):
+        used = None if a.get("recompute_scale_factor") or a.get("align_corners") else scale
+        yield n, int(n * scale) if m is None else m, used
+
+
+def rescales_in_place(call: Call) -> bool:
+    """Some axis of an interpolation keeps its size, though its samples lie at another scale."""
+    return any(n == m and scale not in (None, 1) for n, m, scale in resampled(call))
+
+
+def one_wide_and_filtered(call: Call) -> bool:
+    """An interpolation whose output is one column, of another height than the input."""
+    (n, height, _), (_, width, _) = resampled(call)
+    return width == 1 and height != n
+
+
+def weighs_in_storage(call: Call) -> bool:
+    """An interpolation that runs in torch's kernel for any rank, which stores its weights.
+
+    Of bilinear ones these are the larger. UpsamplingBilinear2d does not name its mode.
+    """
+    mode = call.arguments.get("mode", "bilinear")
+    larger = sum(m for _, m, _ in resampled(call)) > 128
+    return mode in ("linear", "bicubic", "trilinear") or (mode == "bilinear" and larger)
+
+
+def selects_by_rounding(call: Call) -> bool:
+    """Torch's ways of finding the nearest element disagree among themselves, or with the formula.
+
+    They are single and double precision, the one or the other after a detour, and shortcuts for
+    the same and the double size.
+    """
+    exact = call.arguments.get("mode") == "nearest-exact"
+    half = HALF if exact else 0
+    for n, m, scale in resampled(call):
+        ratio = Fraction(n, m) if scale is None else Fraction(1 / scale)
+        if not exact and m in (n, 2 * n) and ratio != Fraction(n, m):
+            return True
+        fine, coarse = float(ratio), single(float(ratio))
+        for o in range(m):
+            ways: list[Any] = [(o + half) * ratio, (o + half) * fine, (o + half) * coarse]
+            if exact:
+                ways += [float(ways[1]) - 0.5 + 0.5, single(ways[2] - 0.5) + 0.5]
+            found = {floor(ways[0]), *(floor(single(float(u))) for u in ways[1:])}
+            if len({min(j, n - 1) for j in found}) > 1:
+                return True
+    return False
+
+
+def single(x: float) -> float:
+    """Rounded to single precision."""
+    return float(struct.unpack("f", struct.pack("f", x))[0])
+
+
+def wraps_beyond_what_is_left(call: Call) -> bool:
+    """Circular padding crops an axis at one end and wraps more than is left around the other."""
+    a = call.arguments
+    circular = a.get("mode", "constant" if "pad" in a else "circular") == "circular"
+    return circular and any(
+        min(lo, hi) < 0 and size + min(lo, 0) + min(hi, 0) < max(lo, hi) <= size
+        for size, lo, hi in padded_axes(call)
+    )
+
+
+def pads_to_nothing(call: Call) -> bool:
+    """A padding crops all of some axis that had something."""
+    return any(size > 0 == size + lo + hi for size, lo, hi in padded_axes(call))
+
+
+def padded_axes(call: Call) -> Iterator[tuple[int, int, int]]:
+    """Size and amounts of every axis that a padding pads; the last axis first."""
+    amounts = call.arguments.get("pad", call.arguments.get("padding"))
+    if isinstance(amounts, int):  # three axes: where one number matters the module has that many
+        amounts = (amounts,) * 6
+    return zip(reversed(call.arguments["input"].shape), amounts[::2], amounts[1::2], strict=False)

@@ -84,6 +84,7 @@ def script(trial: Trial) -> str:
         *(f"import {m}" for m in sorted({module, torchs.rpartition(".")[0]}) if "torch" not in m),
         "",
         *layouts_used(trial.call),
+        *([] if trial.onednn else ["torch.backends.mkldnn.set_flags(False)"]),
         f"dtype = torch.{str(trial.dtype).removeprefix('torch.')}",
         "tensors = {",
         *(f"    {key!r}: {tensor_code(r, trial)}," for key, r in trial.call.recipes().items()),

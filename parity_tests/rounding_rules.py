@@ -23,7 +23,7 @@ def _names(text: str) -> frozenset[str]:
 
 # Elements are moved, copied or dropped, and their errors likewise. Views belong here too.
 STRUCTURAL = _names("""
-    clone copy lift_fresh cat stack repeat flip roll contiguous resolve_conj resolve_neg amax
+    clone copy lift_fresh cat stack repeat flip roll contiguous resolve_conj resolve_neg amax amin
     _conj_physical conj_physical view_as_complex complex _unsafe_view _reshape_alias
     constant_pad_nd where gather index _unsafe_index index_select slice_scatter select_scatter
     slice_backward select_backward
@@ -36,6 +36,7 @@ STRUCTURAL = _names("""
 # Where the errors are not moved by the very same operator.
 MOVED_ERROR: dict[str, Callable[..., Any]] = {
     "constant_pad_nd": lambda e, pad, *_: aten.constant_pad_nd(e, pad, 0.0),
+    "amin": aten.amax,
     "view_as_real": lambda e: e.unsqueeze(-1).expand(*e.shape, 2),
     "view_as_complex": lambda e: torch.hypot(*e.unbind(-1)),
     "complex": torch.hypot,
@@ -60,7 +61,7 @@ STEP = _names("""
 # Chooses by comparing: sound while no operand carries an error that could flip the choice.
 CHOICE = _names("""
     max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
-    fractional_max_pool2d fractional_max_pool3d max min amin sort topk""")
+    fractional_max_pool2d fractional_max_pool3d max min sort topk""")
 
 AVERAGE = _names("""
     avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward
@@ -124,11 +125,24 @@ def _sum_error(_v: Sequence[Any], e: Errors, _out: Tensor, alpha: float = 1) -> 
 
 
 def _product_error(v: Sequence[Any], e: Errors, _out: Tensor) -> Any:
-    return e[0] * abs(v[1]) + (abs(v[0]) + e[0]) * e[1]
+    return e[0] * _size(v[1]) + (_size(v[0]) + e[0]) * e[1]
+
+
+def _size(x: Any) -> Any:
+    return x if isinstance(x, Tensor) and x.dtype == torch.bool else abs(x)
 
 
 def _quotient_error(v: Sequence[Any], e: Errors, out: Tensor) -> Any:
     return (e[0] + out.abs() * e[1]) / torch.as_tensor(abs(v[1]) - e[1]).clamp_min(0)
+
+
+def _power_error(v: Sequence[Any], e: Errors, out: Tensor) -> Any:
+    """|zᵖ| times the binomial series of (1+t)ᵖ − 1 with all its terms positive, |t| ≤ e/|z|."""
+    p = v[1] if len(v) > 1 else -0.5  # rsqrt
+    size = v[0].abs()
+    if p >= 1 and p == int(p):
+        return (size + e[0]) ** p - size**p
+    return out.abs() * ((1 - e[0] / size).clamp_min(0) ** -abs(p) - 1)
 
 
 # The error box's corners in closed form, for the commonest primitives; also right for moduli.
@@ -138,6 +152,14 @@ PROPAGATED: dict[str, Callable[..., Any]] = {
     "mul": _product_error,
     "div": _quotient_error,
     "neg": lambda _v, e, _out: e[0],
+    "abs": lambda _v, e, _out: e[0],
+}
+
+# Likewise for complex numbers alone, whose error is a disc.
+PROPAGATED_COMPLEX: dict[str, Callable[..., Any]] = PROPAGATED | {
+    "pow": _power_error,
+    "rsqrt": _power_error,
+    "masked_fill": lambda v, e, _out: torch.where(v[1], 0.0, e[0]),
 }
 
 # The derivative of an elementary function of complex numbers, in terms of its value. What libraries

@@ -407,6 +407,9 @@ class _Trace(TorchDispatchMode):
             if name in rules.SLOPES:
                 neighbour = self.arithmetic.local(values[0].abs(), roundings)
                 errors = (neighbour if errors[0] is None else errors[0] + neighbour,)
+        modulus = not out.is_complex() and _is_complex(values[0])
+        if modulus:
+            roundings = 4.0  # √(a² + b²), by whatever steps
         magnitude, error = out.abs(), None
         propagated = _propagation(func, is_complex=out.is_complex())
         if any(e is not None for e in errors):
@@ -415,12 +418,14 @@ class _Trace(TorchDispatchMode):
             local = self.arithmetic.local(magnitude, roundings)
             error = local if error is None else error + local
         fraction = None
-        if self.dyadic and None not in fractions:
+        if self.dyadic and None not in fractions and not modulus:
             fraction = rules.fraction_of_result(name, values, fractions)
         return self.result(out, error, magnitude, fraction, _terms(args))
 
     def step(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Nothing is rounded, but an error may straddle the step: then both sides are wanted."""
+        if _name(func) == "sgn" and _is_complex(args[0].value):
+            return self.within(_direction, args, kwargs)
         values, errors, fractions = zip(*map(self.operand, args), strict=True)
         out = func(*values, **kwargs)
         inexact = [e for e in errors if e is not None]
@@ -593,6 +598,16 @@ def _rule(func: Any) -> Callable[..., Any]:
     return _Trace.decomposed if func in decomposition_table else _Trace.exact
 
 
+def _is_complex(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.is_complex()
+
+
+def _direction(z: Tensor) -> Tensor:
+    """z/|z|, which is no step in the complex plane."""
+    size = z.abs()
+    return z / size.masked_fill(z == 0, 1.0)
+
+
 def _corners(func: Any, values: Any, errors: Any, out: Tensor, **kwargs: Any) -> Tensor:
     """The largest |f(values ± errors) − f(values)|, NaN where f is undefined at a corner."""
     inexact = [i for i, e in enumerate(errors) if isinstance(e, Tensor) or e]
@@ -615,9 +630,9 @@ def _propagation(func: Any, *, is_complex: bool) -> Callable[..., Any]:
         return rules.PROPAGATED.get(name, functools.partial(_corners, func))
     if name in rules.SLOPES:
         return lambda _, errors, out: rules.SLOPES[name](out).abs() * errors[0]
-    if name not in rules.PROPAGATED:
+    if name not in rules.PROPAGATED_COMPLEX:
         raise NoRule(f"{func} of complex numbers")
-    return rules.PROPAGATED[name]
+    return rules.PROPAGATED_COMPLEX[name]
 
 
 def _both_sides(

@@ -117,7 +117,10 @@ class Search:
     def pinned_failure(self) -> Failure | None:
         """The first of the operator's pinned calls that departs."""
         dtype = self.cell.dtype or DRAWN_DTYPES[0]
-        for call in self.cell.op.pinned if not self.cell.check.steps else ():
+        check = self.cell.check
+        # Pinned calls have no steps, and ordinary numbers.
+        runs = not check.steps and "ordinary" in check.regimes
+        for call in self.cell.op.pinned if runs else ():
             try:
                 run_check(self.cell.check, self.trial(call, "pinned", dtype))
             except Departure as departure:

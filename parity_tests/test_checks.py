@@ -204,6 +204,22 @@ def cotangent_written_to(*tensors: Any, **options: Any) -> Tensor:
     return _WritesToItsCotangent.apply(F.conv1d(*tensors, **options))
 
 
+def sample_mixed_in(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    y = F.conv1d(input, *rest, **options)
+    return y + y[:1] * (1 if input.dim() == 3 else 0)
+
+
+def slightly_bent(*tensors: Any, **options: Any) -> Tensor:
+    y = F.conv1d(*tensors, **options)
+    return y + y.abs()
+
+
+def groups_in_reverse(input: Tensor, weight: Tensor, *rest: Any, **options: Any) -> Tensor:
+    y = F.conv1d(input, weight, *rest, **options)
+    axis, groups = y.dim() - 2, options["groups"]
+    return torch.cat(y.chunk(groups, axis)[::-1], axis) if y.numel() else y
+
+
 ANSWERS: dict[int, Tensor] = {}
 
 
@@ -265,6 +281,9 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("batch_norm", "buffers", f64, biased_running_variance),
     ("batch_norm", "buffers", f32, momentum_complemented),
     ("BatchNorm1d", "buffers", f64, CounterNotIncremented),
+    ("conv1d", "relations", None, sample_mixed_in),
+    ("conv1d", "relations", None, slightly_bent),
+    ("conv1d", "relations", None, groups_in_reverse),
     ("conv1d", "purity", None, input_written_to),
     ("conv1d", "purity", None, cotangent_written_to),
     ("conv1d", "purity", None, cached_by_address),

@@ -7,18 +7,85 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     trilinear   convolution, transposed convolution and weight gradient as one form
     selection   selection at indices and its adjoint
     linear_map  linear maps in adjoint pairs; padding is such a pair
+    pullback    a map with its pullback and pushforward as formulas: activations, softmax
     function    the autograd Function that these derive from
+    resampling  interpolation along an axis: sparse matrices and their transposes
     standardize mean zero and variance one over chosen axes; affine scales and shifts
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
 """
 
+from reimpl.activation_modules import (
+    ELU,
+    Hardtanh,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    Softmax,
+    Softmax2d,
+    Softmin,
+    Softplus,
+    Tanh,
+)
+from reimpl.activations import (
+    elu,
+    elu_,
+    hardtanh,
+    hardtanh_,
+    leaky_relu,
+    leaky_relu_,
+    relu,
+    relu6,
+    relu_,
+)
+from reimpl.average_modules import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
+)
+from reimpl.avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+)
 from reimpl.batch_norm import batch_norm
 from reimpl.batch_norm_modules import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from reimpl.conv import conv1d, conv2d, conv3d
+from reimpl.conv_kinds import (
+    DepthwiseConv2d,
+    DepthwiseSeparableConv2d,
+    DilatedConv2d,
+    FlattenedConv2d,
+    GroupedConv2d,
+    ShuffledGroupedConv2d,
+    SpatiallySeparableConv2d,
+)
 from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
 from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from reimpl.fold import Fold, Unfold, fold, unfold
+from reimpl.group_norm import GroupNorm, group_norm
+from reimpl.initial import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
+from reimpl.instance_norm import instance_norm
+from reimpl.instance_norm_modules import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from reimpl.interpolate import interpolate
+from reimpl.layer_norm import layer_norm, rms_norm
+from reimpl.layer_norm_modules import LayerNorm, RMSNorm
+from reimpl.linear import Linear, linear
+from reimpl.local_response_norm import LocalResponseNorm, local_response_norm
+from reimpl.logistic import sigmoid, softplus, tanh
+from reimpl.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from reimpl.max_pool import (
     adaptive_max_pool1d,
     adaptive_max_pool2d,
@@ -39,40 +106,170 @@ from reimpl.max_pool_modules import (
     MaxUnpool3d,
 )
 from reimpl.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
+from reimpl.normalize import normalize
+from reimpl.padding import pad
+from reimpl.padding_modules import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
+from reimpl.shuffle import (
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+    channel_shuffle,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
+from reimpl.softmax import log_softmax, softmax, softmin
+from reimpl.upsampling_modules import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
+    "ELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "ChannelShuffle",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "DepthwiseConv2d",
+    "DepthwiseSeparableConv2d",
+    "DilatedConv2d",
+    "FlattenedConv2d",
+    "Fold",
+    "GroupNorm",
+    "GroupedConv2d",
+    "Hardtanh",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LocalResponseNorm",
+    "LogSoftmax",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
     "MaxUnpool1d",
     "MaxUnpool2d",
     "MaxUnpool3d",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "RMSNorm",
+    "ReLU",
+    "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
+    "ShuffledGroupedConv2d",
+    "Sigmoid",
+    "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "SpatiallySeparableConv2d",
+    "Tanh",
+    "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "elu",
+    "elu_",
+    "fold",
+    "group_norm",
+    "hardtanh",
+    "hardtanh_",
+    "instance_norm",
+    "interpolate",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "layer_norm",
+    "leaky_relu",
+    "leaky_relu_",
+    "linear",
+    "local_response_norm",
+    "log_softmax",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
     "max_unpool1d",
     "max_unpool2d",
     "max_unpool3d",
+    "normalize",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "relu",
+    "relu6",
+    "relu_",
+    "rms_norm",
+    "sigmoid",
+    "softmax",
+    "softmin",
+    "softplus",
+    "tanh",
+    "unfold",
+    "xavier_normal_",
+    "xavier_uniform_",
 ]

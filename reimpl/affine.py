@@ -25,6 +25,13 @@ def affine(x: Tensor, a: Tensor | None, b: Tensor | None, axes: Ints) -> Tensor:
     return (_Affine if torch.compiler.is_compiling() else _DualAffine).apply(x, a, b, axes)
 
 
+def per_channel(x: Tensor, a: Tensor | None, b: Tensor | None) -> Tensor:
+    """``a[c]·x[n, c, *l] + b[c]`` in ``x``'s dtype."""
+    shape = (1, -1, *(1,) * (x.dim() - 2))
+    a, b = (t if t is None else t.to(x.dtype).reshape(shape) for t in (a, b))
+    return affine(x, a, b, (0, *range(2, x.dim())))
+
+
 class _Affine(Differentiable):
     @staticmethod
     def forward(x: Tensor, a: Tensor | None, b: Tensor | None, _axes: Ints) -> Tensor:

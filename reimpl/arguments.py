@@ -19,6 +19,7 @@ Ints = tuple[int, ...]
 
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 REALS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+HALF = (torch.float16, torch.bfloat16)
 COMPLEX = (torch.complex32, torch.complex64, torch.complex128)
 
 _COMPUTED_IN = {
@@ -116,3 +117,18 @@ def same_device(op: str, input: Tensor, name: str, t: Tensor) -> None:
     """``t`` must be on the device of ``input``."""
     if t.device != input.device:
         raise RuntimeError(f"{op}: {name} must be on input's device {input.device}, got {t.device}")
+
+
+def parameters_alike(op: str, input: Tensor, **others: Tensor | None) -> None:
+    """All one dtype, that of ``input``; a 16-bit input may also go with float32 ones."""
+    given = {name: t for name, t in others.items() if t is not None}
+    allowed = {input.dtype, torch.float32} if input.dtype in HALF else {input.dtype}
+    dtypes = [t.dtype for t in given.values()]
+    for name, t in given.items():
+        if t.dtype not in allowed or t.dtype != dtypes[0]:
+            need = " or ".join(sorted(map(str, allowed)))
+            raise RuntimeError(
+                f"{op}: {name} must have dtype {need}, one for all parameters and statistics, "
+                f"got {t.dtype} among {sorted(set(map(str, dtypes)))}"
+            )
+        same_device(op, input, name, t)

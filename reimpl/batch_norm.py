@@ -12,13 +12,11 @@ import torch
 from torch import Tensor
 
 from reimpl import arguments
-from reimpl.affine import affine
-from reimpl.arguments import REALS, Ints, accumulator
+from reimpl.affine import per_channel
+from reimpl.arguments import REALS, accumulator
 from reimpl.function import Differentiable
 from reimpl.layout import arrange, normalization_layout
 from reimpl.standardize import Standardized, standardize
-
-_HALF = (torch.float16, torch.bfloat16)
 
 
 def batch_norm(
@@ -63,22 +61,18 @@ def batch_norm(
     (tensor([0.2000]), tensor([1.1000]))
     """
     _check(input, running_mean, running_var, weight, bias, training, momentum, eps)
-    axes = (0, *range(2, input.dim()))
-    shape = (1, -1, *(1,) * (input.dim() - 2))
-    dtype = accumulator(input.dtype)
-    x = input.to(dtype)
-    a, b, mean, var = (
-        t if t is None else t.to(dtype).reshape(shape)
-        for t in (weight, bias, running_mean, running_var)
-    )
+    x = input.to(accumulator(input.dtype))
     if input.numel() == 0:
-        y = affine(x.clone(), _first(a), _first(b), tuple(range(x.dim())))
+        y = per_channel(x.clone(), _first(weight), _first(bias))
     elif training:
-        y = _by_the_batch(x, axes, a, b, running_mean, running_var, momentum, eps)
+        batch = standardize(x, (0, *range(2, x.dim())), eps)
+        if running_mean is not None and running_var is not None:
+            update_running(running_mean, running_var, batch, x.numel() // x.shape[1], momentum)
+        y = per_channel(batch.z, weight, bias)
     else:
-        assert mean is not None
-        assert var is not None
-        y = _by_the_estimates(x, axes, a, b, mean.detach(), var.detach(), eps)
+        assert running_mean is not None
+        assert running_var is not None
+        y = by_the_estimates(x, running_mean, running_var, weight, bias, eps)
     if not input.is_meta:  # on the meta device torch's strides are those of elementwise results
         y = arrange(y, normalization_layout(input))
     return y.to(input.dtype)
@@ -86,23 +80,7 @@ def batch_norm(
 
 def _first(t: Tensor | None) -> Tensor | None:
     """The first element: for an empty input torch looks at no more, whatever the size."""
-    return t if t is None else t[:, :1]
-
-
-def _by_the_batch(
-    x: Tensor,
-    axes: Ints,
-    a: Tensor | None,
-    b: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    momentum: float | Tensor,
-    eps: float,
-) -> Tensor:
-    batch = standardize(x, axes, eps)
-    if running_mean is not None and running_var is not None:
-        update_running(running_mean, running_var, batch, x.numel() // x.shape[1], momentum)
-    return affine(batch.z, a, b, axes)
+    return t if t is None else t.flatten()[:1]
 
 
 def update_running(
@@ -148,20 +126,27 @@ class _Move(Differentiable):
     ) -> tuple[None, None]:
         if in_dims[0] is None:
             raise RuntimeError(
-                "batch_norm: running_mean and running_var must be batched under vmap like the "
-                "input, since each sample moves them, got unbatched ones"
+                "running_mean and running_var must be batched under vmap like the input, since "
+                "each sample moves them, got unbatched ones"
             )
         new = new if in_dims[1] is None else new.movedim(in_dims[1], 0)
         _Move.apply(old.movedim(in_dims[0], 0), new, momentum)
         return None, None
 
 
-def _by_the_estimates(
-    x: Tensor, axes: Ints, a: Tensor | None, b: Tensor | None, mean: Tensor, var: Tensor, eps: float
+def by_the_estimates(
+    x: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
 ) -> Tensor:
+    """``x`` standardized by the running estimates, then scaled and shifted."""
+    mean, var = (t.detach().to(x.dtype) for t in (running_mean, running_var))
     r = (var + eps).rsqrt()
-    centred = affine(x, None, -mean, axes)
-    return affine(centred, r if a is None else a * r, b, axes)
+    scale = r if weight is None else weight.to(x.dtype).reshape(r.shape) * r
+    return per_channel(per_channel(x, None, -mean), scale, bias)
 
 
 def _check(
@@ -198,7 +183,7 @@ def _check(
         _check_channels(op, input, others)
     elif any(t is not None and t.numel() == 0 for t in (weight, bias)):
         raise IndexError(f"{op}: weight and bias must have an element, got none")
-    _check_dtypes(op, input, others)
+    arguments.parameters_alike(op, input, **others)
 
 
 def _check_statistics(
@@ -244,17 +229,3 @@ def _check_channels(op: str, input: Tensor, others: dict[str, Tensor | None]) ->
         if running and t.requires_grad and torch.is_grad_enabled():
             raise RuntimeError(f"{op}: {name} must not require a gradient, got one that does")
         arguments.same_device(op, input, name, t)
-
-
-def _check_dtypes(op: str, input: Tensor, others: dict[str, Tensor | None]) -> None:
-    """All one dtype; a 16-bit input may also go with float32 parameters and buffers."""
-    given = {name: t.dtype for name, t in others.items() if t is not None}
-    allowed = {input.dtype, torch.float32} if input.dtype in _HALF else {input.dtype}
-    first = next(iter(given.values()), input.dtype)
-    for name, dtype in given.items():
-        if dtype not in allowed or dtype != first:
-            need = " or ".join(sorted(str(d) for d in allowed))
-            raise RuntimeError(
-                f"{op}: {name} must have dtype {need}, one for all parameters and statistics, "
-                f"got {dtype} among {sorted(set(map(str, given.values())))}"
-            )

@@ -11,8 +11,8 @@ from reimpl import arguments
 from reimpl.batch_norm import batch_norm
 
 
-class _BatchNorm(nn.Module):
-    """What the three ranks share: everything but the number of axes they accept."""
+class ChannelNorm(nn.Module):
+    """What batch and instance normalization share: one parameter and one estimate per channel."""
 
     _version = 2  # 2 added num_batches_tracked
     __constants__: ClassVar[list[str]] = [
@@ -22,7 +22,6 @@ class _BatchNorm(nn.Module):
         "num_features",
         "affine",
     ]
-    _axes: ClassVar[tuple[int, ...]]
 
     weight: nn.Parameter | None
     bias: nn.Parameter | None
@@ -89,6 +88,31 @@ class _BatchNorm(nn.Module):
             if self.bias is not None:
                 self.bias.fill_(0)
 
+    def extra_repr(self) -> str:
+        """Return what repr() shows between the parentheses."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        """Accept states of version 1, which have no num_batches_tracked."""
+        key, version = prefix + "num_batches_tracked", local_metadata.get("version")
+        if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
+            count = self.num_batches_tracked
+            known = count is not None and not count.is_meta
+            state_dict[key] = count if known else torch.tensor(0, dtype=torch.long)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+class _BatchNorm(ChannelNorm):
+    """What the three ranks share: everything but the number of axes they accept."""
+
+    _axes: ClassVar[tuple[int, ...]]
+
     def forward(self, input: Tensor) -> Tensor:
         """:func:`reimpl.batch_norm` by the batch or by the estimates; moves the estimates."""
         if input.dim() not in self._axes:
@@ -124,25 +148,6 @@ class _BatchNorm(nn.Module):
         if self.momentum is not None:
             return self.momentum
         return count.double().reciprocal() if tracking and count is not None else 0.0
-
-    def extra_repr(self) -> str:
-        """Return what repr() shows between the parentheses."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
-
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any
-    ) -> None:
-        """Accept states of version 1, which have no num_batches_tracked."""
-        key, version = prefix + "num_batches_tracked", local_metadata.get("version")
-        if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
-            count = self.num_batches_tracked
-            known = count is not None and not count.is_meta
-            state_dict[key] = count if known else torch.tensor(0, dtype=torch.long)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
 class BatchNorm1d(_BatchNorm):

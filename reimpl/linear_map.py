@@ -17,31 +17,35 @@ from reimpl.function import Differentiable
 Map = Callable[[Tensor], Tensor]
 
 
-def linear_map(x: Tensor, map: Map, adjoint: Map) -> Tensor:
-    """``map(x)``; its backward is ``adjoint``, whose backward is ``map``."""
-    return (_Linear if torch.compiler.is_compiling() else _DualLinear).apply(x, map, adjoint)
+def linear_map(x: Tensor, map: Map, adjoint: Map, shifted: Map | None = None) -> Tensor:
+    """``map(x)``; its backward is ``adjoint``, whose backward is ``map``.
+
+    ``shifted`` computes ``map(x)`` plus a constant in one go, and then that is the value.
+    """
+    function = _Linear if torch.compiler.is_compiling() else _DualLinear
+    return function.apply(x, map, adjoint, shifted or map)
 
 
 class _Linear(Differentiable):
     @staticmethod
-    def forward(x: Tensor, map: Map, _adjoint: Map) -> Tensor:
-        return map(x)
+    def forward(x: Tensor, _map: Map, _adjoint: Map, shifted: Map) -> Tensor:
+        return shifted(x)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Map, Map], _output: Tensor) -> None:
-        _, *ctx.maps = inputs
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Map, Map, Map], _output: Tensor) -> None:
+        _, *ctx.maps, _ = inputs
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None, None, None]:
         map, adjoint = ctx.maps
-        return linear_map(gy, adjoint, map), None, None
+        return linear_map(gy, adjoint, map), None, None, None
 
     @staticmethod
-    def vmap(_info: Any, in_dims: Any, x: Tensor, map: Map, adjoint: Map) -> tuple[Tensor, int]:
-        return linear_map(x.movedim(in_dims[0], 0), map, adjoint), 0
+    def vmap(_info: Any, in_dims: Any, x: Tensor, *maps: Map) -> tuple[Tensor, int]:
+        return linear_map(x.movedim(in_dims[0], 0), *maps), 0
 
 
 class _DualLinear(_Linear):
     @staticmethod
-    def jvp(ctx: Any, dx: Tensor, _map: None, _adjoint: None) -> Tensor:
+    def jvp(ctx: Any, dx: Tensor, *_maps: None) -> Tensor:
         return linear_map(dx, *ctx.maps)

@@ -1,54 +1,178 @@
-"""Padding by reflection, replication and wrapping: selection at an index, one axis at a time.
+"""Padding: more entries around the trailing axes, constant ones or copies of the input's own.
 
 Along an axis of size L, with ``lo`` entries added in front and ``hi`` behind, entry
-i = −lo, …, L+hi−1 of the result is x[j(i)]:
+i = −lo, …, L+hi−1 of the result is x[j(i)] (but in circular mode x is what is left of it):
 
+    constant   j = i, and outside 0, …, L−1 a given value
     reflect    j = (L−1) − |(L−1) − |i||    the edge is not repeated
     replicate  j = clamp(i, 0, L−1)
     circular   j = i mod L
 
-A negative amount crops. The adjoint adds each entry back to where it was read.
+A negative amount crops. The adjoint adds each entry back to where it was read; for constants that
+is padding by the opposite amounts, with zeros.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
+from reimpl import arguments
+from reimpl.arguments import COMPLEX, INTEGERS, REALS, accumulator
+from reimpl.layout import arrange, looks_channels_last
 from reimpl.linear_map import linear_map
 
 MODES = ("zeros", "reflect", "replicate", "circular")
 Amounts = tuple[tuple[int, int], ...]
 
 
+def pad(
+    input: Tensor,
+    pad: Sequence[int],
+    mode: str = "constant",
+    value: float | None = None,
+) -> Tensor:
+    r"""Pad the trailing axes; ``pad`` counts from the last axis, each with front and back.
+
+    y[…, i] = x[…, j(i)], with j by ``mode``: ``'constant'`` puts ``value`` (default 0) around x,
+    ``'reflect'`` mirrors it at its edges, ``'replicate'`` repeats them, ``'circular'`` wraps x
+    around. Negative amounts crop; circular mode crops first and wraps what is left.
+
+    Shapes:
+        input (*, *L), pad (lo, hi) of the last axis, then of the one before, …; output
+        (*, *(lo + L + hi)). Any input in constant mode; else one or two axes before 1 to 3 padded.
+
+    Backward: every entry is added back to where it was read.
+
+    Raises:
+        RuntimeError: pad odd or too long, crops more than there is, or reaches further than its
+            mode allows (L−1 to reflect, what is left to wrap); a value without constant mode; a
+            value that the dtype cannot hold.
+        NotImplementedError: an unknown mode, or ranks or dtypes that a mode has not.
+        TypeError: a value of the wrong kind.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
+
+    >>> pad(torch.tensor([[1, 2, 3]]), (2, 1), mode="reflect")
+    tensor([[3, 2, 1, 2, 3, 2]])
+    >>> pad(torch.tensor([1, 2, 3]), (-1, 2), value=9)
+    tensor([2, 3, 9, 9])
+    """
+    arguments.tensor("pad", "input", input)
+    amounts = _pairs(pad, input.dim())
+    if not isinstance(mode, str):
+        raise TypeError(f"pad: mode must be a string, got {mode!r}")
+    if value is not None:
+        arguments.number("pad", "value", value)
+    if mode == "constant":
+        return _surround(input, amounts, 0.0 if value is None else float(value))
+    if mode not in MODES[1:]:
+        modes = ("constant", *MODES[1:])
+        raise NotImplementedError(f"pad: mode must be one of {modes}, got {mode!r}")
+    if value:
+        raise RuntimeError(f"pad: value must be None or 0 with mode={mode!r}, got {value}")
+    if not 1 <= len(amounts) <= 3 or input.dim() - len(amounts) not in (1, 2):
+        raise NotImplementedError(
+            f"pad: pad must leave one or two axes of the input alone and have 2, 4 or 6 entries "
+            f"with mode={mode!r}, got {tuple(pad)} for an input of {tuple(input.shape)}"
+        )
+    if mode != "circular":
+        arguments.dtype_among("pad", input, (*REALS, *COMPLEX[1:], *INTEGERS))
+    keeps_layout = mode != "circular" and input.dim() in (4, 5)
+    channels_last = keeps_layout and looks_channels_last(input)
+    y = pad_by_selection("pad", input.to(accumulator(input.dtype)), amounts, mode)
+    y = arrange(y, channels_last).to(input.dtype)
+    return y if any(pad) else y.clone()
+
+
+def _pairs(pad: Sequence[int], rank: int) -> Amounts:
+    """``pad`` as (lo, hi) for each of the axes it names, in their order."""
+    if not isinstance(pad, (tuple, list)):
+        raise TypeError(f"pad: pad must be a tuple of integers, got {pad!r}")
+    flat = [arguments.integer("pad", "pad", p) for p in pad]
+    if len(flat) % 2 or len(flat) > 2 * rank:
+        raise RuntimeError(
+            f"pad: pad must have an even number of entries, at most {2 * rank} for an input of "
+            f"{rank} axes, got {tuple(flat)}"
+        )
+    return tuple(zip(flat[::2], flat[1::2], strict=True))[::-1]
+
+
+def _surround(x: Tensor, amounts: Amounts, value: float) -> Tensor:
+    """``x`` with ``value`` around it; with zeros a linear map, whose adjoint takes them off."""
+    for size, (lo, hi) in zip(x.shape[x.dim() - len(amounts) :], amounts, strict=True):
+        if size + min(lo, 0) + min(hi, 0) < 0:
+            raise RuntimeError(
+                f"pad: pad must crop no more than an axis has, got {(lo, hi)} for size {size}"
+            )
+    opposite = tuple([(-lo, -hi) for lo, hi in amounts])
+    channels_last = x.dim() in (4, 5) and looks_channels_last(x)
+
+    def by(amounts: Amounts, value: float) -> Callable[[Tensor], Tensor]:
+        return lambda t: _framed(t, amounts, value, channels_last)
+
+    return linear_map(x, by(amounts, 0.0), by(opposite, 0.0), by(amounts, value))
+
+
+def _framed(x: Tensor, amounts: Amounts, value: float, channels_last: bool) -> Tensor:
+    shape = list(x.shape)
+    for axis, (lo, hi) in enumerate(amounts, start=-len(amounts)):
+        shape[axis] += lo + hi
+        x = x.narrow(axis, max(0, -lo), x.shape[axis] + min(lo, 0) + min(hi, 0))
+    if all(max(pair) <= 0 for pair in amounts):
+        return x.clone()
+    if channels_last:
+        y = x.new_empty((shape[0], *shape[2:], shape[1])).movedim(-1, 1)
+    else:
+        y = x.new_empty(shape)
+    inner = y.fill_(value)
+    for axis, (lo, _) in enumerate(amounts, start=-len(amounts)):
+        inner = inner.narrow(axis, max(0, lo), x.shape[axis])
+    inner.copy_(x)
+    return y
+
+
 def pad_by_selection(op: str, x: Tensor, amounts: Amounts, mode: str) -> Tensor:
     """``x`` padded by ``(lo, hi)`` along each trailing axis, the entries taken from ``x``."""
+    _check(op, x, amounts, mode)
     for axis, (lo, hi) in enumerate(amounts, start=-len(amounts)):
-        _check(op, x.shape[axis], lo, hi, mode)
         if lo or hi:
             x = _select(x, axis, _source(x.shape[axis], lo, hi, mode, x.device))
     return x
 
 
-def _check(op: str, size: int, lo: int, hi: int, mode: str) -> None:
-    limit = {"reflect": size - 1, "circular": size}.get(mode)
-    if limit is not None and max(lo, hi) > limit:
+def _check(op: str, x: Tensor, amounts: Amounts, mode: str) -> None:
+    sizes = tuple(x.shape[-len(amounts) :])
+    for size, (lo, hi) in zip(sizes, amounts, strict=True):
+        left = size + min(lo, 0) + min(hi, 0)
+        most = {"reflect": size - 1, "replicate": max(lo, hi), "circular": left}[mode]
+        if max(lo, hi) > most or size + lo + hi < 0:
+            raise RuntimeError(
+                f"{op}: padding in mode {mode!r} must add at most {most} entries to an input axis "
+                f"of size {size} and not crop more than there are, got {(lo, hi)}"
+            )
+    if mode == "circular":
+        return
+    if 0 in x.shape[x.dim() - len(amounts) - 1 :]:  # torch's kernels want channels, too
         raise RuntimeError(
-            f"{op}: padding with padding_mode={mode!r} must be at most {limit} "
-            f"for an input axis of size {size}, got {(lo, hi)}"
+            f"{op}: input may be empty in its batch only with padding in mode {mode!r}, "
+            f"got {tuple(x.shape)}"
         )
-    if size + lo + hi < 1 or size < 1:
-        raise RuntimeError(
-            f"{op}: padding must leave at least one entry of an input axis of size {size}, "
-            f"got {(lo, hi)}"
-        )
+    if not any(size + lo + hi for size, (lo, hi) in zip(sizes, amounts, strict=True)):
+        raise RuntimeError(f"{op}: padding must leave something of {sizes}, got {amounts}")
 
 
 def _source(size: int, lo: int, hi: int, mode: str, device: torch.device) -> Tensor:
+    if mode == "circular":
+        first, left = max(0, -lo), size + min(lo, 0) + min(hi, 0)
+        i = torch.arange(-max(lo, 0), left + max(hi, 0), device=device)
+        return i.remainder(max(left, 1)) + first
     i = torch.arange(-lo, size + hi, device=device)
     if mode == "reflect":
         return (size - 1) - ((size - 1) - i.abs()).abs()
-    return i.clamp(0, size - 1) if mode == "replicate" else i.remainder(size)
+    return i.clamp(0, size - 1)
 
 
 def _select(x: Tensor, axis: int, source: Tensor) -> Tensor:

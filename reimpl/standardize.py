@@ -9,6 +9,10 @@ graph, so they can be differentiated again:
 
     forward    dz = r · (dx − ⟨dx⟩ − z ⟨z dx⟩),   dr = −r² ⟨z dx⟩
     backward   gx = r · (gz − ⟨gz⟩ − z ⟨z gz⟩) − z r² gr / n
+
+Without centring μ is 0, and the terms ⟨dx⟩ and ⟨gz⟩ are dropped: that is division by the root mean
+square. There x may be complex; σ² is then a mean of squares, not of moduli, and the map has a
+complex derivative, so that the backward takes the conjugates of z and r.
 """
 
 from __future__ import annotations
@@ -31,49 +35,56 @@ class Standardized(NamedTuple):
     var: Tensor
 
 
-def standardize(x: Tensor, axes: Ints, eps: float) -> Standardized:
-    """``x`` with mean zero and (but for ``eps``) variance one over ``axes``."""
+def standardize(x: Tensor, axes: Ints, eps: float, *, centred: bool = True) -> Standardized:
+    """``x`` with mean zero (if ``centred``) and, but for ``eps``, mean square one over ``axes``."""
     function = _Standardize if torch.compiler.is_compiling() else _DualStandardize
-    return Standardized(*function.apply(x, axes, eps))
+    return Standardized(*function.apply(x, axes, eps, centred))
 
 
 class _Standardize(Differentiable):
     @staticmethod
-    def forward(x: Tensor, axes: Ints, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        mean = x.mean(axes, keepdim=True)
-        centred = x - mean
-        var = centred.square().mean(axes, keepdim=True)
+    def forward(
+        x: Tensor, axes: Ints, eps: float, centred: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        mean = x.mean(axes, keepdim=True) if centred else None
+        x = x if mean is None else x - mean
+        var = x.square().mean(axes, keepdim=True)
         r = (var + eps).rsqrt()
-        return centred * r, r, mean, var
+        return x * r, r, torch.zeros_like(var) if mean is None else mean, var
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Ints, float], output: Any) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Ints, float, bool], output: Any) -> None:
         z, r, mean, var = output
-        _, ctx.axes, _ = inputs
+        _, ctx.axes, _, ctx.centred = inputs
         ctx.save_for_backward(z, r)
         ctx.save_for_forward(z, r)
         ctx.mark_non_differentiable(mean, var)
 
     @staticmethod
-    def backward(ctx: Any, gz: Tensor, gr: Tensor, *_: Any) -> tuple[Tensor, None, None]:
-        z, r = ctx.saved_tensors
+    def backward(ctx: Any, gz: Tensor, gr: Tensor, *_: Any) -> tuple[Tensor, None, None, None]:
+        z, r = [t.conj() for t in ctx.saved_tensors]
         n = z.numel() // max(1, r.numel())
         inner = _mean(z * gz, ctx) + r * gr / max(1, n)
-        return r * (gz - _mean(gz, ctx) - z * inner), None, None
+        return r * (_centred(gz, ctx) - z * inner), None, None, None
 
     @staticmethod
-    def vmap(_info: Any, in_dims: Any, x: Tensor, axes: Ints, eps: float) -> Any:
+    def vmap(_info: Any, in_dims: Any, x: Tensor, axes: Ints, eps: float, centred: bool) -> Any:
         axes = tuple([a + 1 for a in axes])
-        return tuple(standardize(x.movedim(in_dims[0], 0), axes, eps)), (0, 0, 0, 0)
+        found = standardize(x.movedim(in_dims[0], 0), axes, eps, centred=centred)
+        return tuple(found), (0, 0, 0, 0)
 
 
 class _DualStandardize(_Standardize):
     @staticmethod
-    def jvp(ctx: Any, dx: Tensor, _axes: None, _eps: None) -> Any:
+    def jvp(ctx: Any, dx: Tensor, *_: None) -> Any:
         z, r = ctx.saved_tensors
         inner = _mean(z * dx, ctx)
-        return r * (dx - _mean(dx, ctx) - z * inner), -r.square() * inner, None, None
+        return r * (_centred(dx, ctx) - z * inner), -r.square() * inner, None, None
 
 
 def _mean(t: Tensor, ctx: Any) -> Tensor:
     return t.mean(ctx.axes, keepdim=True)
+
+
+def _centred(t: Tensor, ctx: Any) -> Tensor:
+    return t - _mean(t, ctx) if ctx.centred else t

@@ -17,6 +17,7 @@ from parity_tests.checks.errors import errors
 from parity_tests.checks.independence import independence
 from parity_tests.checks.meta import meta
 from parity_tests.checks.purity import purity
+from parity_tests.checks.relations import relations
 from parity_tests.checks.transforms import transforms
 from parity_tests.checks.values import forward, gradients, second
 from parity_tests.op import Op
@@ -55,6 +56,8 @@ class Check:
         if self.run in (gradients, second):
             order = 1 if self.run is gradients else 2
             return smooth if op.differentiable and op.order >= order else ()
+        if self.run is relations and not op.relations:
+            return ()
         if self.run is transforms and not op.differentiable:
             return ()
         return (None,)
@@ -67,6 +70,7 @@ CHECKS = (
     # two right formulas differ: there is nothing to hold anyone to.
     Check(second, tuple(r for r in REGIMES if r != "special"), by_dtype=True, share=2),
     Check(buffers, by_dtype=True, share=2, steps=True),
+    Check(relations, ("exact",) * 4),
     Check(errors, SHAPES, share=2),
     Check(purity, (*SHAPES, "special")),
     Check(contract, ("ordinary",), share=2),

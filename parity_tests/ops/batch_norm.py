@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from parity_tests import relations
 from parity_tests.definitions.normalization import batch_normalization, batch_normalization_layer
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
@@ -192,6 +193,7 @@ FUNCTION = Op(
     },
     feasible=lambda levels: bool(levels["training"] or levels["running statistics"]),
     bad=FUNCTION_FAULTS,
+    relations=(relations.scale_free(),),
 )
 
 
@@ -217,6 +219,7 @@ def module(spatial: int) -> Op:
             "eps": EPS,
         },
         bad=LAYER_FAULTS,
+        relations=(relations.scale_free(),),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from parity_tests import relations
 from parity_tests.definitions.convolution import convolution, convolution_layer
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.dtypes import COMPLEX, FLOATS
@@ -206,6 +207,14 @@ LEVELS = {
 }
 
 
+LINEAR = (
+    relations.affine_in("input"),
+    relations.affine_in("weight"),
+    relations.blind_to_order_of_samples,
+    relations.blind_to_other_samples,
+)
+
+
 def pinned(rank: int) -> tuple[Call, ...]:
     """The notes' example: 32 wide, kernel 3, dilation 3 gives 26."""
     if rank != 2:
@@ -231,6 +240,12 @@ def function(rank: int) -> Op:
         feasible=same_has_no_stride,
         bad=FUNCTION_FAULTS,
         pinned=pinned(rank),
+        relations=(
+            *LINEAR,
+            relations.moves_with_its_input,
+            relations.split_by_groups,
+            relations.adjoint_to(f"conv_transpose{rank}d"),
+        ),
         primitives=("constant_pad_nd",),
     )
 
@@ -251,6 +266,7 @@ def module(rank: int) -> Op:
         levels=LEVELS | {"padding given as": ("numbers", "same", "valid"), "padding_mode": modes},
         feasible=same_has_no_stride,
         bad=LAYER_FAULTS,
+        relations=LINEAR,
         primitives=("constant_pad_nd",),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from parity_tests import relations
 from parity_tests.definitions.convolution import (
     transposed_convolution,
     transposed_convolution_layer,
@@ -15,6 +16,7 @@ from parity_tests.definitions.convolution import (
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import (
     LEVELS,
+    LINEAR,
     Geometry,
     Ints,
     another_rank,
@@ -167,6 +169,7 @@ def function(rank: int) -> Op:
         levels=LEVELS_WITH_EXTRA,
         feasible=extra_below_stride_or_dilation,
         bad=FUNCTION_FAULTS,
+        relations=(*LINEAR, relations.split_by_groups),
         pinned=pinned(rank),
         primitives=("constant_pad_nd",),
     )
@@ -187,6 +190,7 @@ def module(rank: int) -> Op:
         levels=LEVELS_WITH_EXTRA | {"output_size": (False, True)},
         feasible=extra_below_stride_or_dilation,
         bad=LAYER_FAULTS,
+        relations=LINEAR,
         primitives=("constant_pad_nd",),
     )
 

@@ -1,0 +1,169 @@
+"""The linear layer: y = x·Wᵀ + b, as a product of matrices."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from reimpl import arguments
+from reimpl.arguments import INTEGERS, REALS, accumulator
+from reimpl.function import Differentiable
+from reimpl.initial import conv_uniform_
+
+_DTYPES = (*REALS, torch.complex64, torch.complex128, *INTEGERS)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    r"""Weighted sums over the last axis: y[*, o] = Σ_i w[o, i]·x[*, i] + b[o].
+
+    Shapes:
+        input (*, I), weight (O, I), bias (O) or whatever else broadcasts, output (*, O). A weight
+        (I) gives an output (*), with a bias only if that is a number and so is the output.
+
+    Backward: gx = gy·W̄, gW = gyᵀ·x̄, gb = Σ gy.
+
+    Raises:
+        RuntimeError: shapes, dtypes or devices that do not fit.
+        NotImplementedError: bool and complex32.
+        TypeError: a value of the wrong kind.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
+
+    >>> linear(torch.tensor([1.0, 2.0]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]), torch.ones(2))
+    tensor([12., 18.])
+    """
+    _check(input, weight, bias)
+    dtype, I = accumulator(input.dtype), weight.shape[-1]
+    M, shape = input.shape[:-1].numel(), (*input.shape[:-1], *weight.shape[:-1])
+    x, w = input.to(dtype).reshape(M, I), weight.to(dtype)
+    y = product(x, torch.atleast_2d(w).t()).reshape(shape)
+    if bias is not None:
+        y = y + bias.to(dtype).reshape(bias.shape[-len(shape) :] if shape else ())
+    return y.to(input.dtype)
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """The matrix product a·b, or one for each index of leading axes; its own backward."""
+    return (_Product if torch.compiler.is_compiling() else _DualProduct).apply(a, b)
+
+
+class _Product(Differentiable):
+    @staticmethod
+    def forward(a: Tensor, b: Tensor) -> Tensor:
+        return a @ b
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], _output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        (a, b), (need_a, need_b) = ctx.saved_tensors, ctx.needs_input_grad
+        return product(g, b.mH) if need_a else None, product(a.mH, g) if need_b else None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, a: Tensor, b: Tensor) -> tuple[Tensor, int]:
+        a, b = (
+            t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
+            for t, dim in zip((a, b), in_dims, strict=True)
+        )
+        return product(a, b), 0
+
+
+class _DualProduct(_Product):
+    @staticmethod
+    def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
+        a, b = ctx.saved_tensors
+        if da is None or db is None:
+            return product(a, db) if db is not None else product(da, b)  # type: ignore[arg-type]
+        return product(da, b) + product(a, db)
+
+
+def _check(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    op = "linear"
+    arguments.tensor(op, "input", input)
+    arguments.tensor(op, "weight", weight)
+    arguments.optional_tensor(op, "bias", bias)
+    if input.dim() < 1:
+        raise RuntimeError(f"{op}: input must have at least 1 axis, got a number")
+    if weight.dim() not in (1, 2):
+        raise RuntimeError(f"{op}: weight must have 1 or 2 axes, got {tuple(weight.shape)}")
+    if weight.shape[-1] != input.shape[-1]:
+        raise RuntimeError(
+            f"{op}: input must have {weight.shape[-1]} entries in its last axis for a weight of "
+            f"shape {tuple(weight.shape)}, got {tuple(input.shape)}"
+        )
+    arguments.alike(op, input, weight=weight, bias=bias)
+    arguments.dtype_among(op, input, _DTYPES)
+    if bias is None:
+        return
+    if weight.dim() == 1 and (input.dim(), bias.dim()) != (1, 0):
+        raise RuntimeError(f"{op}: bias must be None with a weight of 1 axis, got one")
+    # One sample is a row: its bias may be a row as well.
+    shape = (*(input.shape[:-1] or (1,)), *weight.shape[:-1])
+    sizes = zip(reversed(bias.shape), reversed(shape), strict=False)
+    if bias.dim() > len(shape) or any(b not in (1, size) for b, size in sizes):
+        raise RuntimeError(
+            f"{op}: bias must have shape ({weight.shape[0]},), got {tuple(bias.shape)}"
+        )
+
+
+class Linear(nn.Module):
+    """A linear layer: y = x·weightᵀ + bias; see :func:`reimpl.linear`.
+
+    Shapes:
+        input (*, in_features), weight (out_features, in_features), bias (out_features), output
+        (*, out_features).
+
+    Backward: as :func:`reimpl.linear`.
+
+    Raises:
+        As :func:`reimpl.linear`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
+
+    >>> Linear(3, 2)
+    Linear(in_features=3, out_features=2, bias=True)
+    """
+
+    __constants__: ClassVar[list[str]] = ["in_features", "out_features"]
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        for name, size in (("in_features", in_features), ("out_features", out_features)):
+            arguments.at_least("Linear", name, size, 0)
+        self.in_features = in_features
+        self.out_features = out_features
+        shapes = {"weight": (out_features, in_features), "bias": (out_features,)}
+        for name, shape in shapes.items():
+            wanted = name == "weight" or bias
+            t = torch.empty(shape, device=device, dtype=dtype) if wanted else None
+            self.register_parameter(name, t if t is None else nn.Parameter(t))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew, as torch would under the same seed."""
+        conv_uniform_(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to the last axis of ``input``."""
+        return linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Return what repr() shows between the parentheses."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )

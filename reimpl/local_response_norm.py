@@ -1,0 +1,156 @@
+r"""Local response normalization: each channel is damped by the squares of its neighbours.
+
+    y = x · s^(−β),   s = k + α·A(x²)
+
+where A averages over a window of channels. It is linear; its adjoint is the window turned round,
+which differs for even sizes. The derivatives are written in s, which stays attached to the graph:
+
+    forward    dy = s^(−β) dx − β x s^(−β−1) ds,   ds = 2α·A(x dx)
+    backward   gx = s^(−β) gy + 2α x·Aᵀ(gs − β x s^(−β−1) gy)
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from reimpl import arguments
+from reimpl.arguments import REALS, accumulator
+from reimpl.function import Differentiable
+from reimpl.linear_map import linear_map
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    r"""Divide by a power of the mean square over neighbouring channels.
+
+    y[n,c] = x[n,c] · (k + α/size · Σ_j x[n,c+j]²)^(−β),   j = −⌊size/2⌋, …, ⌊(size−1)/2⌋
+
+    with zero outside the channels. The window holds size of them; an even one looks one further
+    back than ahead.
+
+    Shapes:
+        input and output (N, C, *L), with at least one axis L.
+
+    Backward: gx = s^(−β) gy − 2αβ/size · x[c] Σ_j (x s^(−β−1) gy)[c−j], s the sum in brackets.
+
+    Raises:
+        ValueError: fewer than 3 axes.
+        RuntimeError: a window of no channels.
+        NotImplementedError: complex numbers, bool, and integers other than int64, whose mean
+            squares are rounded towards zero.
+        TypeError: a value of the wrong kind.
+
+    Source: Krizhevsky, Sutskever and Hinton 2012, section 3.3;
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.local_response_norm.html
+
+    >>> local_response_norm(torch.tensor([[[3.0], [4.0]]]), 2, alpha=2.0, beta=0.5, k=0.0)
+    tensor([[[1.0000],
+             [0.8000]]])
+    """
+    op = "local_response_norm"
+    arguments.tensor(op, "input", input)
+    for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
+        arguments.number(op, name, value)
+    if input.dim() < 3:
+        raise ValueError(f"{op}: input must have at least 3 axes, got {tuple(input.shape)}")
+    if input.numel() == 0:
+        return input
+    arguments.at_least(op, "size", size, 1)
+    arguments.dtype_among(op, input, (*REALS, torch.int64))
+    function = _Respond if torch.compiler.is_compiling() else _DualRespond
+    x = input.to(accumulator(input.dtype))
+    y, _ = function.apply(x, size, alpha, beta, k, 1 - input.dim())
+    return y.to(input.dtype) if input.is_floating_point() else y
+
+
+def _mean(t: Tensor, size: int, axis: int, *, turned: bool = False) -> Tensor:
+    """A, or turned Aᵀ: the mean over a window of channels, which are counted from the end."""
+
+    def mean(t: Tensor, behind: int) -> Tensor:
+        shape = list(t.shape)
+        shape[axis] = size - 1
+        behind_, ahead = t.new_zeros(shape).split((behind, size - 1 - behind), axis)
+        total = torch.cat((behind_, t, ahead), axis).unfold(axis, size, 1).sum(-1)
+        return total / size if t.is_floating_point() else total.div(size, rounding_mode="trunc")
+
+    back, ahead = size // 2, (size - 1) // 2
+    if turned:
+        back, ahead = ahead, back
+    return linear_map(t, lambda t: mean(t, back), lambda t: mean(t, ahead))
+
+
+class _Respond(Differentiable):
+    """(y, s) from x; the channels are ``axis``, counted from the end."""
+
+    @staticmethod
+    def forward(
+        x: Tensor, size: int, alpha: float, beta: float, k: float, axis: int
+    ) -> tuple[Tensor, Tensor]:
+        s = _mean(x.square(), size, axis) * alpha + k
+        return x / s.pow(beta), s
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: tuple[Tensor, Tensor]) -> None:
+        x, ctx.size, ctx.alpha, ctx.beta, _, ctx.axis = inputs
+        ctx.save_for_backward(x, output[1])
+        ctx.save_for_forward(x, output[1])
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor, gs: Tensor) -> tuple[Tensor | None, ...]:
+        x, s = ctx.saved_tensors
+        gs = gs - ctx.beta * x * s.pow(-ctx.beta - 1) * gy
+        gx = s.pow(-ctx.beta) * gy
+        gx = gx + 2 * ctx.alpha * x * _mean(gs, ctx.size, ctx.axis, turned=True)
+        return gx, None, None, None, None, None
+
+    @staticmethod
+    def vmap(_info: Any, in_dims: Any, x: Tensor, *rest: Any) -> Any:
+        function = _Respond if torch.compiler.is_compiling() else _DualRespond
+        return function.apply(x.movedim(in_dims[0], 0), *rest), (0, 0)
+
+
+class _DualRespond(_Respond):
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: None) -> tuple[Tensor, Tensor]:
+        x, s = ctx.saved_tensors
+        ds = 2 * ctx.alpha * _mean(x * dx, ctx.size, ctx.axis)
+        return s.pow(-ctx.beta) * dx - ctx.beta * x * s.pow(-ctx.beta - 1) * ds, ds
+
+
+class LocalResponseNorm(nn.Module):
+    """Local response normalization over neighbouring channels.
+
+    For the formula see :func:`reimpl.local_response_norm`.
+
+    Backward: as :func:`reimpl.local_response_norm`.
+
+    Raises:
+        As :func:`reimpl.local_response_norm`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LocalResponseNorm.html
+
+    >>> LocalResponseNorm(2, alpha=2.0, beta=0.5, k=0.0)(torch.tensor([[[3.0], [4.0]]]))
+    tensor([[[1.0000],
+             [0.8000]]])
+    """
+
+    __constants__: ClassVar[list[str]] = ["size", "alpha", "beta", "k"]
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        """:func:`reimpl.local_response_norm` of ``input``."""
+        return local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        """Return what repr() shows between the parentheses."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
