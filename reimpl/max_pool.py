@@ -12,7 +12,7 @@ Letters: N samples, C channels, *L input and *M output positions, *K taps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
@@ -272,11 +272,12 @@ def _search(x: Tensor, axes: Sequence[_Regular | _Adaptive], lowest: float) -> T
     index = first = None
     size = 1  # of the axes behind
     for axis, look in zip(range(-1, -len(axes) - 1, -1), reversed(axes), strict=True):
-        places = [size * at.view(-1, *(1,) * (-1 - axis)) for at in look.positions(x.device)]
-        first = places[0] if first is None else places[0] + first
+        rows = [size * at.view(-1, *(1,) * (-1 - axis)) for at in look.positions(x.device)]
+        first = rows[0] if first is None else rows[0] + first
+        places: Iterable[Tensor] = rows
         if index is not None:
             inner = look.taps(index, axis, 0)
-            places = [place + i for place, i in zip(places, inner, strict=True)]
+            places = (row + i for row, i in zip(rows, inner, strict=True))
         x, index = _first_maximum(look.taps(x, axis, lowest), places, first, lowest)
         size *= look.l
     assert index is not None
@@ -284,7 +285,7 @@ def _search(x: Tensor, axes: Sequence[_Regular | _Adaptive], lowest: float) -> T
 
 
 def _first_maximum(
-    taps: Sequence[Tensor], places: Sequence[Tensor], place: Tensor, lowest: float
+    taps: Iterable[Tensor], places: Iterable[Tensor], place: Tensor, lowest: float
 ) -> tuple[Tensor, Tensor]:
     """The first of the largest among the taps, or the last NaN, and its place."""
     best: Any = lowest

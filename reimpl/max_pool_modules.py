@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from reimpl.arguments import repeated
 from reimpl.max_pool import (
@@ -22,7 +23,7 @@ from reimpl.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 Size = int | tuple[int, ...]
 
 
-class _MaxPool(nn.Module):
+class _MaxPool(torch.nn.Module):
     """What the three classes share: they keep the geometry as it was written."""
 
     __constants__: ClassVar[list[str]] = [
@@ -93,7 +94,7 @@ class MaxPool3d(_MaxPool):
     _pool = staticmethod(max_pool3d)
 
 
-class _MaxUnpool(nn.Module):
+class _MaxUnpool(torch.nn.Module):
     """What the three classes share: the geometry of the pooling to undo, as tuples."""
 
     _rank: ClassVar[int]
@@ -148,7 +149,7 @@ class MaxUnpool3d(_MaxUnpool):
     _rank, _unpool = 3, staticmethod(max_unpool3d)
 
 
-class _AdaptiveMaxPool(nn.Module):
+class _AdaptiveMaxPool(torch.nn.Module):
     """What the three classes share."""
 
     __constants__: ClassVar[list[str]] = ["output_size", "return_indices"]

@@ -105,12 +105,14 @@ def _max_unpool(
 ) -> Tensor:
     arguments.tensor(op, "input", input)
     arguments.tensor(op, "indices", indices)
+    M = tuple(input.shape[-rank:])
+    enough = len(M) == rank
+    L = _unpooled_size(op, M, kernel_size, stride, padding, output_size) if enough else ()
     if input.dim() not in (rank + 1, rank + 2) or 0 in input.shape[1:]:
         raise RuntimeError(
             f"{op}: input must have {rank + 2} axes, or {rank + 1} without a batch, all but the "
             f"first not empty, got {tuple(input.shape)}"
         )
-    L = _unpooled_size(op, tuple(input.shape[-rank:]), kernel_size, stride, padding, output_size)
     if indices.dtype != torch.int64:
         raise RuntimeError(f"{op}: indices must be int64, got {indices.dtype}")
     if indices.shape != input.shape:

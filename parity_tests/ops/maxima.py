@@ -162,6 +162,12 @@ def shorter(call: Call) -> Mapping[str, Any]:
     return {"indices": replace(recipe, shape=shape, values=recipe.values + (0.0,) * size)}
 
 
+def integers_into_something(call: Call) -> Mapping[str, Any]:
+    """Integer values and an output that is not empty: to an empty one torch writes any dtype."""
+    room = {"kernel_size": 2, "padding": 0, "output_size": None}
+    return {"input": replace(call.arguments["input"], dtype="int64"), **room}
+
+
 POOL_FAULTS = (
     Bad("kernel_size", "zero", put(kernel_size=0)),
     Bad("kernel_size", "too many", put(kernel_size=(1, 1, 1, 1, 1))),
@@ -191,8 +197,8 @@ ADAPTIVE_FAULTS = (
 )
 
 UNPOOL_FAULTS = (
-    Bad("kernel_size", "a float", put(kernel_size=2.0)),
-    Bad("stride", "a float, as misprinted in a note", put(stride=1.0)),
+    Bad("kernel_size", "a float", put(kernel_size=2.0, output_size=None)),
+    Bad("stride", "a float, as misprinted in a note", put(stride=1.0, output_size=None)),
     Bad("padding", "wider than the output", put(padding=99, output_size=None)),
     Bad("output_size", "too many", put(output_size=(1,) * 7)),
     Bad("output_size", "a number", put(output_size=4)),
@@ -202,7 +208,7 @@ UNPOOL_FAULTS = (
     Bad("indices", "beyond the output", plus(9999)),
     Bad("indices", "negative", plus(-9999)),
     Bad("indices", "no tensor", put(indices=None)),
-    Bad("input", "integers", edited("input", dtype="int64")),
+    Bad("input", "integers", integers_into_something),
     Bad("input", "no tensor", put(input=None)),
 )
 
