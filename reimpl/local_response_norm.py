@@ -3,23 +3,23 @@ r"""Local response normalization: each channel is damped by the squares of its n
     y = x · s^(−β),   s = k + α·A(x²)
 
 where A averages over a window of channels. It is linear; its adjoint is the window turned round,
-which differs for even sizes. The derivatives are written in s, which stays attached to the graph:
+which differs for even sizes. The derivatives are written in x and s:
 
     forward    dy = s^(−β) dx − β x s^(−β−1) ds,   ds = 2α·A(x dx)
-    backward   gx = s^(−β) gy + 2α x·Aᵀ(gs − β x s^(−β−1) gy)
+    backward   gx = s^(−β) gy + 2α x·Aᵀ(−β x s^(−β−1) gy)
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from reimpl import arguments
 from reimpl.arguments import REALS, accumulator
-from reimpl.function import Differentiable
 from reimpl.linear_map import linear_map
+from reimpl.pullback import by_formulas
 
 
 def local_response_norm(
@@ -61,9 +61,24 @@ def local_response_norm(
         return input
     arguments.at_least(op, "size", size, 1)
     arguments.dtype_among(op, input, (*REALS, torch.int64))
-    function = _Respond if torch.compiler.is_compiling() else _DualRespond
-    x = input.to(accumulator(input.dtype))
-    y, _ = function.apply(x, size, alpha, beta, k, 1 - input.dim())
+    axis = 1 - input.dim()  # the channels, counted from the end
+
+    def strength(x: Tensor) -> Tensor:
+        return _mean(x.square(), size, axis) * alpha + k
+
+    def respond(x: Tensor) -> Tensor:
+        return x / strength(x).pow(beta)
+
+    def pull(gy: Tensor, x: Tensor) -> Tensor:
+        s = strength(x)
+        gs = -beta * x * s.pow(-beta - 1) * gy
+        return s.pow(-beta) * gy + 2 * alpha * x * _mean(gs, size, axis, turned=True)
+
+    def push(dx: Tensor, x: Tensor) -> Tensor:
+        s, ds = strength(x), 2 * alpha * _mean(x * dx, size, axis)
+        return s.pow(-beta) * dx - beta * x * s.pow(-beta - 1) * ds
+
+    y = by_formulas(input.to(accumulator(input.dtype)), respond, pull, push)
     return y.to(input.dtype) if input.is_floating_point() else y
 
 
@@ -81,44 +96,6 @@ def _mean(t: Tensor, size: int, axis: int, *, turned: bool = False) -> Tensor:
     if turned:
         back, ahead = ahead, back
     return linear_map(t, lambda t: mean(t, back), lambda t: mean(t, ahead))
-
-
-class _Respond(Differentiable):
-    """(y, s) from x; the channels are ``axis``, counted from the end."""
-
-    @staticmethod
-    def forward(
-        x: Tensor, size: int, alpha: float, beta: float, k: float, axis: int
-    ) -> tuple[Tensor, Tensor]:
-        s = _mean(x.square(), size, axis) * alpha + k
-        return x / s.pow(beta), s
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: tuple[Tensor, Tensor]) -> None:
-        x, ctx.size, ctx.alpha, ctx.beta, _, ctx.axis = inputs
-        ctx.save_for_backward(x, output[1])
-        ctx.save_for_forward(x, output[1])
-
-    @staticmethod
-    def backward(ctx: Any, gy: Tensor, gs: Tensor) -> tuple[Tensor | None, ...]:
-        x, s = ctx.saved_tensors
-        gs = gs - ctx.beta * x * s.pow(-ctx.beta - 1) * gy
-        gx = s.pow(-ctx.beta) * gy
-        gx = gx + 2 * ctx.alpha * x * _mean(gs, ctx.size, ctx.axis, turned=True)
-        return gx, None, None, None, None, None
-
-    @staticmethod
-    def vmap(_info: Any, in_dims: Any, x: Tensor, *rest: Any) -> Any:
-        function = _Respond if torch.compiler.is_compiling() else _DualRespond
-        return function.apply(x.movedim(in_dims[0], 0), *rest), (0, 0)
-
-
-class _DualRespond(_Respond):
-    @staticmethod
-    def jvp(ctx: Any, dx: Tensor, *_: None) -> tuple[Tensor, Tensor]:
-        x, s = ctx.saved_tensors
-        ds = 2 * ctx.alpha * _mean(x * dx, ctx.size, ctx.axis)
-        return s.pow(-ctx.beta) * dx - ctx.beta * x * s.pow(-ctx.beta - 1) * ds, ds
 
 
 class LocalResponseNorm(nn.Module):

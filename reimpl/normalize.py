@@ -60,9 +60,9 @@ def normalize(
     axes = _check(input, p, dim, eps, out)
     x = input.to(accumulator(input.dtype))
     x = x if input.dim() else x.reshape(1)
-    least = torch.full((), eps, dtype=input.dtype.to_real(), device=input.device)
+    least = torch.full((), eps, dtype=input.dtype, device=input.device).to(x.dtype).real
     function = _Normalize if torch.compiler.is_compiling() else _DualNormalize
-    y, _ = function.apply(x, least.to(x.dtype.to_real()), p, axes)
+    y, _ = function.apply(x, least, p, axes)
     y = y.reshape(input.shape).to(input.dtype)
     return y if out is None else torch.sub(y.detach(), 0, out=out)
 

@@ -324,6 +324,13 @@ def one_channel_more(call: Call) -> Mapping[str, Any] | None:
     return {"input": with_shape(call.arguments["input"], N, C + 1, *L)}
 
 
+def without_the_other(call: Call) -> Mapping[str, Any] | None:
+    """A running mean without a running variance."""
+    if call.arguments["running_mean"] is None or prod(call.arguments["input"].shape[2:]) < 2:
+        return None
+    return {"running_var": None, "use_input_stats": True}
+
+
 INSTANCE_NORM = Op(
     name="instance_norm",
     signature=(
@@ -356,11 +363,7 @@ INSTANCE_NORM = Op(
         Bad(
             "running_var",
             "missing beside the other",
-            lambda call: (
-                None
-                if call.arguments["running_mean"] is None
-                else {"running_var": None, "use_input_stats": True}
-            ),
+            without_the_other,
         ),
         Bad("momentum", "None, which only the module takes", put(momentum=None)),
     ),
