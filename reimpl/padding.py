@@ -139,7 +139,7 @@ def pad_by_selection(op: str, x: Tensor, amounts: Amounts, mode: str) -> Tensor:
     _check(op, x, amounts, mode)
     for axis, (lo, hi) in enumerate(amounts, start=-len(amounts)):
         if lo or hi:
-            x = _select(x, axis, _source(x.shape[axis], lo, hi, mode, x.device))
+            x = _select(x, axis, lo, hi, mode)
     return x
 
 
@@ -164,26 +164,31 @@ def _check(op: str, x: Tensor, amounts: Amounts, mode: str) -> None:
         raise RuntimeError(f"{op}: padding must leave something of {sizes}, got {amounts}")
 
 
-def _source(size: int, lo: int, hi: int, mode: str, device: torch.device) -> Tensor:
-    if mode == "circular":
-        first, left = max(0, -lo), size + min(lo, 0) + min(hi, 0)
-        i = torch.arange(-max(lo, 0), left + max(hi, 0), device=device)
-        return i.remainder(max(left, 1)) + first
-    i = torch.arange(-lo, size + hi, device=device)
-    if mode == "reflect":
-        return (size - 1) - ((size - 1) - i.abs()).abs()
-    return i.clamp(0, size - 1)
-
-
-def _select(x: Tensor, axis: int, source: Tensor) -> Tensor:
+def _select(x: Tensor, axis: int, lo: int, hi: int, mode: str) -> Tensor:
     size = x.shape[axis]
+    first, end = min(size, max(0, -lo)), size + min(hi, 0)  # the part of the input that is kept
+
+    def source(start: int, stop: int) -> Tensor:
+        i = torch.arange(start, max(start, stop), device=x.device)
+        if mode == "reflect":
+            return (size - 1) - ((size - 1) - i.abs()).abs()
+        if mode == "replicate":
+            return i.clamp(0, size - 1)
+        return (i - first).remainder(max(1, end - first)) + first
+
+    front, back = source(-lo, min(0, size + hi)), source(max(size, -lo), size + hi)
+    parts = [len(front), max(0, end - first), len(back)]
 
     def select(t: Tensor) -> Tensor:
-        return t.index_select(axis, source)
+        kept = t.narrow(axis, first, parts[1])
+        return torch.cat((t.index_select(axis, front), kept, t.index_select(axis, back)), axis)
 
     def add_back(t: Tensor) -> Tensor:
         shape = list(t.shape)
         shape[axis] = size
-        return t.new_zeros(shape).index_add_(axis, source, t)
+        x = t.new_zeros(shape)
+        before, kept, behind = t.split(parts, axis)
+        x.narrow(axis, first, parts[1]).copy_(kept)
+        return x.index_add_(axis, front, before).index_add_(axis, back, behind)
 
     return linear_map(x, select, add_back)
