@@ -78,8 +78,9 @@ def convolution_layout(
         return True
     if x.is_cuda:
         return x.dtype in _HALF or x.dtype in _SINGLE
-    half = x.dtype in _HALF
-    return not overhangs and (half or (x.dtype in _SINGLE and _onednn(x, w, strided, groups)))
+    if overhangs or not torch.backends.mkldnn.enabled:
+        return False
+    return x.dtype in _HALF or (x.dtype in _SINGLE and _onednn(x, w, strided, groups))
 
 
 def _onednn(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:
@@ -87,11 +88,7 @@ def _onednn(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:
     big_enough = groups > 1 or min(w.shape[-2:]) > 3 or x.shape[0] > 1
     big_enough = big_enough or x.shape[:4].numel() > 20480
     pointwise = not strided and x.shape[0] < 16 and w.shape[-2:] == (1, 1)
-    return (
-        bool(torch.backends.mkldnn.enabled)
-        and big_enough
-        and not (pointwise and torch.get_num_threads() == 1)
-    )
+    return big_enough and not (pointwise and torch.get_num_threads() == 1)
 
 
 def normalization_layout(x: Tensor) -> bool:
