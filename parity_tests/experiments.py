@@ -123,7 +123,9 @@ def act(module: nn.Module, action: str, first_state: Tensors) -> None:
         case "train" | "eval" | "reset_running_stats":
             getattr(module, name)()
         case "load_state_dict":
-            module.load_state_dict(first_state)
+            state = module.state_dict()  # with its version: without one it would be taken for old
+            state.update(first_state)
+            module.load_state_dict(state)
         case "momentum":
             module.momentum = None if value == "None" else float(value)  # type: ignore[assignment]
         case "track_running_stats":

@@ -242,7 +242,11 @@ def action_code(action: str) -> list[str]:
     if value:
         return [f"    module.{name} = {value}"]
     if name == "load_state_dict":
-        return ["    module.load_state_dict({k: convert(tensors[k]) for k in module.state_dict()})"]
+        return [
+            "    state = module.state_dict()",
+            "    state.update({k: convert(tensors[k]) for k in state})",
+            "    module.load_state_dict(state)",
+        ]
     return [f"    module.{name}()"]
 
 
