@@ -145,6 +145,12 @@ class Search:
             for regime in regimes:
                 yield regime, rows.pop() if rows and regime in takers else {}
 
+    @property
+    def samples(self) -> int:
+        """Samples of one configuration: fewer for dear checks, and for what has a function too."""
+        share = self.cell.check.share * (2 if self.cell.op.is_module else 1)
+        return max(1, self.plan.profile.samples // share)
+
     def rows_to_cover(self) -> list[Levels]:
         """The cell's share of the covering set: an operator's dtypes have all rows between them."""
         op, check = self.cell.op, self.cell.check
@@ -176,8 +182,7 @@ class Search:
             draw_each(
                 calls(cell.op, regime, forced, with_steps=cell.check.steps),
                 holds,
-                # Hypothesis begins with the simplest example of all, round for round the same.
-                max(3, plan.profile.examples // cell.check.share),
+                plan.profile.examples,
                 (cell.op.name, cell.check.name, regime, number, plan.seed),
             )
         except Departure:
@@ -220,7 +225,7 @@ class Search:
 
     def check_samples(self, call: Call, regime: str, dtype: torch.dtype) -> None:
         """One drawn configuration on several samples."""
-        for index in range(self.plan.profile.samples):
+        for index in range(self.samples):
             trial = self.trial(sample(call, index, regime), regime, dtype)
             trial.measured = regime == "exact" or trial.one_in(MEASURED)
             try:

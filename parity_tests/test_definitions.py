@@ -12,6 +12,7 @@ from parity_tests.definitions.convolution import convolution, transposed_convolu
 from parity_tests.definitions.dual import Dual, slope, sqrt
 from parity_tests.definitions.evaluate import element, numbers, plain
 from parity_tests.definitions.normalization import batch_normalization
+from parity_tests.experiments import outputs_of
 from parity_tests.op import Call, Op
 from parity_tests.ops import OPS
 from parity_tests.search import rounds_of_calls
@@ -103,23 +104,19 @@ def test_what_does_not_depend_on_a_number_has_no_slope_even_at_infinity() -> Non
 def judged_by_torch(op: Op, call: Call) -> None:
     """Every element of the definition's output is torch's, to float64's accuracy."""
     inputs = {n: t.double() if t.is_floating_point() else t for n, t in call.tensors(F64).items()}
-    found = F64_RESULT(op, call, inputs)
-    indices = list(positions(tuple(found.shape)))
-    for index in indices[:: max(1, len(indices) // 12)]:
-        got = element(op, call, inputs, {}, "output", index)
-        if got is None:
-            continue  # a division by zero, or a random number
-        assert got == pytest.approx(found[index].item(), rel=1e-9, abs=1e-9)
+    target = op.reference or TORCH.find(op.name)
+    assert target is not None
+    results = outputs_of(op.run(target, call, {n: t.clone() for n, t in inputs.items()}))
+    for name, found in results.items():
+        indices = list(positions(tuple(found.shape)))
+        for index in indices[:: max(1, len(indices) // 12)]:
+            got = element(op, call, inputs, {}, name, index)
+            if got is None:
+                continue  # a division by zero, or a random number
+            assert got == pytest.approx(found[index].item(), rel=1e-9, abs=1e-9)
 
 
 F64 = torch.float64
-
-
-def F64_RESULT(op: Op, call: Call, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    target = op.reference or TORCH.find(op.name)
-    assert target is not None
-    result = op.run(target, call, {n: t.clone() for n, t in inputs.items()})
-    return result.detach()
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
