@@ -1,16 +1,17 @@
-"""Convolution, transposed convolution and batch norm of torch.nn, written by hand.
+"""The operators of torch.nn, written by hand.
 
 Functions carry torch.nn.functional's names and signatures, modules torch.nn's. Forward and
 backward are formulas on tensor primitives; nothing but torch and the standard library is imported.
 
     windows     sliding-window geometry: gather and its adjoint
     trilinear   convolution, transposed convolution and weight gradient as one form
-    selection   selection at indices and its adjoint
-    linear_map  linear maps in adjoint pairs; padding is such a pair
+    linear_map  linear maps in adjoint pairs: padding, resampling, averages, shuffles, folding
+    selection   elements chosen by index: maxima and unpooling
     pullback    a map with its pullback and pushforward as formulas: activations, softmax
     function    the autograd Function that these derive from
-    resampling  interpolation along an axis: sparse matrices and their transposes
     standardize mean zero and variance one over chosen axes; affine scales and shifts
+    pooling     where pooling windows lie
+    resampling  interpolation as one sparse matrix per axis
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
 """
