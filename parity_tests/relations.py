@@ -76,7 +76,7 @@ def moves_with_its_input(trial: Trial) -> Sides:
     call, x = trial.call.arguments, trial.tensors()["input"]
     rank = int(trial.op.name[-2])
     kernel = call.get("kernel_size", 1)
-    stride = call.get("stride", 1)
+    stride = call.get("stride", trial.op.parameters.parameters["stride"].default)
     step = per_axis(kernel if stride is None else stride, rank)[-1]
     still = call.get("padding", 0) in (0, "valid", (0,) * rank, [0] * rank)
     still = still and not call.get("ceil_mode")
@@ -156,7 +156,9 @@ def scale_free(eps: str = "eps") -> Relation:
     """Four times the data and sixteen times ε: the same output."""
 
     def relation(trial: Trial) -> Sides:
-        evaluates = not (trial.call.training and trial.call.arguments.get("training", True))
+        given = trial.call.arguments
+        evaluates = not (trial.call.training and given.get("training", True))
+        evaluates = evaluates or not given.get("use_input_stats", True)
         if evaluates or trial.call.arguments.get(eps) is None:
             return  # running statistics are not scaled along
         x = trial.tensors()["input"]

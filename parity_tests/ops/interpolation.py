@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from parity_tests import relations
 from parity_tests.definitions.interpolation import each, interpolation
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
@@ -317,6 +318,8 @@ LEVELS = {
     "align_corners": (None, False, True),
 }
 
+LINEAR = (relations.homogeneous, relations.blind_to_order_of_samples)
+
 INTERPOLATIONS = (
     Op(
         name="interpolate",
@@ -331,6 +334,7 @@ INTERPOLATIONS = (
         levels=LEVELS | {"mode": (*MODES, "lanczos"), "antialias": (False, True)},
         feasible=goes_together,
         bad=FUNCTION_FAULTS,
+        relations=LINEAR,
         pinned=FUNCTION_PINNED,
         primitives=("sin",),
         oracle=selecting,
@@ -348,6 +352,7 @@ INTERPOLATIONS = (
         levels=LEVELS,
         feasible=goes_together,
         bad=LAYER_FAULTS,
+        relations=LINEAR,
         oracle=telling("Upsample"),
     ),
     Op(

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from parity_tests import relations
 from parity_tests.definitions.activations import linear
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
@@ -87,6 +88,8 @@ LAYER_FAULTS = (
     Bad("out_features", "negative", put(out_features=-1)),
 )
 
+LINEAR = (relations.affine_in("input"), relations.affine_in("weight"))
+
 FUNCTION = Op(
     name="linear",
     signature="(input, weight, bias=None)",
@@ -97,6 +100,7 @@ FUNCTION = Op(
     levels=LEVELS,
     feasible=number_for_a_number,
     bad=(*FAULTS, *FUNCTION_FAULTS),
+    relations=LINEAR,
 )
 
 LAYER = Op(
@@ -108,6 +112,7 @@ LAYER = Op(
     dtypes=FLOATS,
     levels={"leading axes": LEVELS["leading axes"], "bias": (None, "O")},
     bad=(*FAULTS, *LAYER_FAULTS),
+    relations=LINEAR,
 )
 
 LINEARS = (FUNCTION, LAYER)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from parity_tests import relations
 from parity_tests.definitions.array import per_axis
 from parity_tests.definitions.maxima import (
     adaptive_max_pooling,
@@ -262,6 +263,12 @@ def careful_module(rank: int) -> Callable[..., nn.Module]:
 
 # --- declarations ---
 
+SELECTING = (
+    relations.never_decreasing,
+    relations.blind_to_order_of_samples,
+    relations.blind_to_other_samples,
+)
+
 POOL_LEVELS = {
     "kernel": (1, 2, 3),
     "stride given": (True, False),
@@ -311,6 +318,7 @@ def max_pool(rank: int) -> Op:
         levels=POOL_LEVELS,
         feasible=half_padded,
         bad=POOL_FAULTS,
+        relations=SELECTING,
         pinned=pinned_pools(rank),
         primitives=("constant_pad_nd",),
         oracle=lambda _: careful(rank),
@@ -332,6 +340,7 @@ def max_pool_module(rank: int) -> Op:
         levels=POOL_LEVELS,
         feasible=half_padded,
         bad=POOL_FAULTS,
+        relations=SELECTING,
         primitives=("constant_pad_nd",),
         oracle=lambda _: careful_module(rank),
     )
@@ -354,6 +363,7 @@ def adaptive(rank: int, *, module: bool) -> Op:
         dtypes=FLOATS,
         levels=levels | ({"None": (False, True)} if rank > 1 else {}),
         bad=ADAPTIVE_FAULTS,
+        relations=SELECTING,
         primitives=("constant_pad_nd",),
     )
 

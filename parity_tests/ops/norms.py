@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._mode_utils import no_dispatch
 
+from parity_tests import relations
 from parity_tests.definitions.normalization import (
     group_normalization,
     instance_normalization,
@@ -143,6 +144,7 @@ GROUP_NORM = Op(
     name="group_norm",
     signature="(input, num_groups, weight=None, bias=None, eps=1e-05)",
     definition=group_normalization,
+    relations=(relations.scale_free(),),
     draw=draw_group_norm,
     differentiable=("input", "weight", "bias"),
     dtypes=FLOATS,
@@ -175,6 +177,7 @@ GROUP_NORM_LAYER = Op(
         + (", *, bias=True)" if GROUP_TAKES_BIAS else ")")
     ),
     definition=group_normalization,
+    relations=(relations.scale_free(),),
     draw=draw_group_norm_layer,
     differentiable=("input", "weight", "bias"),
     dtypes=FLOATS,
@@ -338,6 +341,7 @@ INSTANCE_NORM = Op(
         "use_input_stats=True, momentum=0.1, eps=1e-05)"
     ),
     definition=instance_normalization,
+    relations=(relations.scale_free(),),
     draw=draw_instance_norm,
     differentiable=("input", "weight", "bias"),
     dtypes=FLOATS,
@@ -570,6 +574,7 @@ LAYER_NORM = Op(
     name="layer_norm",
     signature="(input, normalized_shape, weight=None, bias=None, eps=1e-05)",
     definition=layer_normalization,
+    relations=(relations.scale_free(),),
     draw=draw_layer_norm,
     differentiable=("input", "weight", "bias"),
     dtypes=FLOATS,
@@ -588,6 +593,7 @@ LAYER_NORM_LAYER = Op(
         "(normalized_shape, eps=1e-05, elementwise_affine=True, bias=True, device=None, dtype=None)"
     ),
     definition=layer_normalization,
+    relations=(relations.scale_free(),),
     draw=draw_layer_norm_layer,
     differentiable=("input", "weight", "bias"),
     dtypes=FLOATS,
@@ -607,6 +613,7 @@ RMS_NORM = Op(
     name="rms_norm",
     signature="(input, normalized_shape, weight=None, eps=None)",
     definition=rms_normalization,
+    relations=(relations.scale_free(),),
     draw=draw_rms_norm,
     differentiable=("input", "weight"),
     dtypes=(*FLOATS, *COMPLEX),

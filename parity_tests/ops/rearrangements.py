@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from parity_tests import relations
 from parity_tests.definitions.rearrangements import (
     channels_dealt,
     channels_from_pixels,
@@ -198,6 +199,7 @@ PAD = Op(
     levels={"mode": MODES, "padded axes": (1, 2, 3), "value": (None, 0, 2.0, 1.5)} | AMOUNTS,
     feasible=only_a_constant_has_a_value,
     bad=PAD_FAULTS,
+    relations=(relations.affine_in("input"),),
     oracle=lambda _: by_index,
     pinned=(
         Call({"input": Recipe((3, 4), seed=1), "pad": (1, 2, 3, 0), "value": 2.0}, {}, ("input",)),
@@ -222,6 +224,7 @@ def layer(family: str, mode: str, rank: int) -> Op:
         dtypes=(*FLOATS, *COMPLEX),
         levels=AMOUNTS | ({"value": (0.0, 1.5, -2)} if valued else {}),
         bad=LAYER_FAULTS,
+        relations=(relations.affine_in("input"), relations.blind_to_other_samples),
         oracle=lambda _: partial(Layer, layer_by_index, mode=mode, rank=rank),
     )
 
@@ -311,6 +314,7 @@ def shuffle(
     draw: Any,
     bad: Any,
     levels: Any,
+    relating: tuple[relations.Relation, ...],
 ) -> Op:
     """Declare a shuffle, function or module."""
     function = name.islower()
@@ -324,6 +328,7 @@ def shuffle(
         dtypes=(*FLOATS, *COMPLEX, *(INTEGERS if function else ())),
         levels=levels,
         bad=bad,
+        relations=relating,
         oracle=lambda _: oracle,
     )
 
@@ -331,6 +336,9 @@ def shuffle(
 def pixels(name: str, argument: str, definition: Any, *, up: bool) -> Op:
     """Declare pixel_shuffle, its inverse, or the module of either."""
     odd = (1, 3, 4, 4) if up else (1, 1, 3, 3)
+    inverse = "pixel_unshuffle" if up else "pixel_shuffle"
+    factors = {"downscale_factor" if up else "upscale_factor": argument}
+    undone = (relations.undone_by(inverse, **factors),) if name.islower() else ()
     indivisible = {"input": with_shape(Recipe(()), *odd), argument: 2}
     return shuffle(
         name,
@@ -340,6 +348,7 @@ def pixels(name: str, argument: str, definition: Any, *, up: bool) -> Op:
         partial(draw_pixels, name=argument, up=up),
         shuffle_faults(argument, indivisible=put(**indivisible)),
         {argument: (1, 2, 3), "axes before": (0, 1, 3)},
+        undone,
     )
 
 
@@ -354,6 +363,7 @@ def channels(name: str) -> Op:
         draw_channels,
         shuffle_faults("groups", indivisible=indivisible),
         {"groups": (1, 2, 3), "spatial axes": (1, 2, 3), "channels of a group": (1, 2, 3, 5)},
+        (relations.blind_to_order_of_samples,),
     )
 
 
