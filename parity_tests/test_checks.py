@@ -6,6 +6,7 @@ The faults sit on torch's own operators, so whatever else the suite says of them
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -204,6 +205,114 @@ def cotangent_written_to(*tensors: Any, **options: Any) -> Tensor:
     return _WritesToItsCotangent.apply(F.conv1d(*tensors, **options))
 
 
+class _SoftmaxOfUnconnected(torch.autograd.Function):
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor, dim: int) -> Tensor:
+        return torch.softmax(x, dim)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.y, ctx.dim = output.detach(), inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        return ctx.y * (g - (ctx.y * g).sum(ctx.dim, keepdim=True)), None
+
+
+class _SoftmaxAlone(_SoftmaxOfUnconnected):
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        return ctx.y * g, None
+
+
+def explicit(input: Tensor, dim: Any, dtype: Any) -> tuple[Tensor, int]:
+    """What softmax takes if it is told no axis and no dtype."""
+    axis = (0 if input.dim() in (0, 1, 3) else 1) if dim is None else dim
+    return input if dtype is None else input.to(dtype), axis
+
+
+def softmax_detached(input: Tensor, dim: Any, dtype: Any = None) -> Tensor:
+    x = input if dtype is None else input.to(dtype)
+    return _SoftmaxOfUnconnected.apply(
+        x, F._get_softmax_dim("", x.dim(), 3) if dim is None else dim
+    )
+
+
+def softmax_without_its_sum(input: Tensor, dim: Any, dtype: Any = None) -> Tensor:
+    return _SoftmaxAlone.apply(*explicit(input, dim, dtype))
+
+
+class _SigmoidOfUnconnected(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.y = torch.sigmoid(x).detach()
+        return ctx.y.clone()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g * ctx.y * (1 - ctx.y)
+
+
+def sigmoid_detached(input: Tensor) -> Tensor:
+    return _SigmoidOfUnconnected.apply(input)
+
+
+class _WrongBatchingRule(torch.autograd.Function):
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(_ctx: Any, g: Tensor) -> Tensor:
+        return g
+
+    @staticmethod
+    def vmap(_info: Any, in_dims: Any, x: Tensor) -> tuple[Tensor, int]:
+        return x.flip(in_dims[0]), in_dims[0]
+
+
+def maps_the_wrong_way_round(*tensors: Any, **options: Any) -> Tensor:
+    return _WrongBatchingRule.apply(F.conv1d(*tensors, **options))
+
+
+def reads_a_value(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    one = 1 + 0 * float(input.detach().isnan().sum())
+    return F.conv1d(input, *rest, **options) * one
+
+
+def double_on_meta(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    y = F.conv1d(input, *rest, **options)
+    return y.to(torch.complex64) if y.is_meta else y
+
+
+def leaves_meta(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    y = F.conv1d(input, *rest, **options)
+    return torch.zeros(y.shape, dtype=y.dtype) if y.is_meta else y
+
+
+def swallows_errors(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    try:
+        return F.conv1d(input, *rest, **options)
+    except RuntimeError:
+        return input
+
+
+def raises_another_type(*tensors: Any, **options: Any) -> Tensor:
+    try:
+        return F.conv1d(*tensors, **options)
+    except RuntimeError as error:
+        raise KeyError("bad call") from error
+
+
+class AnotherRepr(nn.Conv1d):
+    def extra_repr(self) -> str:
+        return super().extra_repr() + ", fast"
+
+
 def sample_mixed_in(input: Tensor, *rest: Any, **options: Any) -> Tensor:
     y = F.conv1d(input, *rest, **options)
     return y + y[:1] * (1 if input.dim() == 3 else 0)
@@ -278,6 +387,9 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("conv2d", "gradients", f64, weight_gradient_wrong_when_strided_and_dilated),
     ("conv1d", "gradients", f32, bias_gradient_halved),
     ("conv1d", "second", f64, second_gradient_forgotten),
+    ("softmax", "gradients", f64, softmax_without_its_sum),
+    ("softmax", "second", f64, softmax_detached),
+    ("sigmoid", "second", f64, sigmoid_detached),
     ("batch_norm", "buffers", f64, biased_running_variance),
     ("batch_norm", "buffers", f32, momentum_complemented),
     ("BatchNorm1d", "buffers", f64, CounterNotIncremented),
@@ -290,9 +402,19 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("conv1d", "purity", None, random_generator_used),
     ("conv1d", "contract", None, renamed_parameter),
     ("Conv1d", "contract", None, OtherInitialWeights),
+    ("Conv1d", "contract", None, AnotherRepr),
     ("conv1d", "errors", None, accepts_negative_padding),
+    ("conv1d", "errors", None, swallows_errors),
+    ("conv1d", "errors", None, raises_another_type),
     ("conv1d", "meta", None, looks_at_values),
+    ("conv1d", "meta", None, double_on_meta),
+    ("conv1d", "meta", None, leaves_meta),
     ("conv1d", "transforms", None, no_forward_mode),
+    ("conv1d", "transforms", None, maps_the_wrong_way_round),
+    ("conv1d", "transforms", None, reads_a_value),
+    ("conv1d", "independence", None, F.conv1d),
+    ("softmax", "independence", None, F.softmax),
+    ("max_pool2d", "independence", None, F.max_pool2d),
 )
 
 
@@ -307,6 +429,13 @@ def test_caught_by_its_check(op: str, check: str, dtype: torch.dtype | None, bro
     call = found.failure.trial.call
     # Minimal: what is left of the call is small enough to be read.
     assert sum(torch.Size(r.shape).numel() for r in call.recipes().values()) < 200, call
+
+
+def test_every_check_has_three_faults_to_catch() -> None:
+    caught = Counter(check for _, check, _, _ in FAULTS)
+    assert {check.name: caught[check.name] >= 3 for check in CHECKS} == dict.fromkeys(
+        (check.name for check in CHECKS), True
+    )
 
 
 @pytest.mark.parametrize(
