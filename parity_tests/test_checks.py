@@ -232,10 +232,7 @@ def explicit(input: Tensor, dim: Any, dtype: Any) -> tuple[Tensor, int]:
 
 
 def softmax_detached(input: Tensor, dim: Any, dtype: Any = None) -> Tensor:
-    x = input if dtype is None else input.to(dtype)
-    return _SoftmaxOfUnconnected.apply(
-        x, F._get_softmax_dim("", x.dim(), 3) if dim is None else dim
-    )
+    return _SoftmaxOfUnconnected.apply(*explicit(input, dim, dtype))
 
 
 def softmax_without_its_sum(input: Tensor, dim: Any, dtype: Any = None) -> Tensor:
