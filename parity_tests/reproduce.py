@@ -8,24 +8,34 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from math import isfinite, prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from parity_tests import experiments, subjects
+from parity_tests import experiments, recipe, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.expectations import Expectation
 from parity_tests.op import Call, from_json, to_json
 from parity_tests.ops import named
-from parity_tests.recipe import LAYOUTS, Recipe
+from parity_tests.recipe import FILLS, LAYOUTS, Recipe
 from parity_tests.search import run_check
 from parity_tests.verdict import Trial, cotangent_recipe
 
 LITERAL = 64  # elements: more are made by NumPy in the script, as they were in the suite
+MADE = """
+def made(fill, shape, seed, dtype):
+    def numbers(seed):
+        random = np.random.Generator(np.random.PCG64(seed))
+        return torch.from_numpy(np.asarray(fill(random, shape, dtype)))
+
+    both = torch.complex(numbers(seed), numbers(seed + 1)) if dtype.is_complex else numbers(seed)
+    return both.to(dtype)
+"""
 
 
 def case_of(trial: Trial) -> dict[str, Any]:
@@ -84,6 +94,7 @@ def script(trial: Trial) -> str:
         *(f"import {m}" for m in sorted({module, torchs.rpartition(".")[0]}) if "torch" not in m),
         "",
         *layouts_used(trial.call),
+        *fills_used(trial),
         *([] if trial.onednn else ["torch.backends.mkldnn.set_flags(False)"]),
         f"dtype = torch.{str(trial.dtype).removeprefix('torch.')}",
         "tensors = {",
@@ -199,7 +210,7 @@ def called(trial: Trial) -> list[str]:
     """The lines that call the target, once or for every step."""
     call, op = trial.call, trial.op
     names = op.parameters.parameters if op.is_module else {}
-    built = ", ".join(f"{k}={v!r}" for k, v in call.arguments.items() if k in names)
+    built = ", ".join(f"{k}={code(k, v)}" for k, v in call.arguments.items() if k in names)
     given = {k: code(k, v) for k, v in call.arguments.items() if k not in names}
     passed = ", ".join(f"{k}={v}" for k, v in given.items())
     lines = [f"    module = target({built})"] if op.is_module else []
@@ -252,6 +263,8 @@ def action_code(action: str) -> list[str]:
 
 def code(name: str, value: Any) -> str:
     """An argument as source: a tensor by its place in ``t``."""
+    if isinstance(value, float) and not isfinite(value):
+        return f"float({str(value)!r})"
     return f"t[{name!r}]" if isinstance(value, Recipe) else repr(value)
 
 
@@ -265,6 +278,33 @@ def layouts_used(call: Call) -> list[str]:
     return lines
 
 
+def fills_used(trial: Trial) -> list[str]:
+    """The source of the fills that make the larger tensors, and of what these call."""
+    large = [*trial.call.recipes().values()]
+    if trial.check in ("gradients", "second"):
+        large += cotangents(trial).values()
+    large = [r for r in large if prod(r.shape) > LITERAL and r.values is None]
+    wanted: dict[str, Callable[..., Any]] = {}
+
+    met: set[str] = set()
+
+    def want(function: Callable[..., Any]) -> None:
+        met.add(function.__name__)
+        for name in function.__code__.co_names:
+            called = vars(recipe).get(name)
+            if inspect.isfunction(called) and name not in met:
+                want(called)
+        wanted[function.__name__] = function
+
+    for name in sorted({r.fill for r in large}):
+        want(FILLS[name])
+    if not wanted:
+        return []
+    sources = [inspect.getsource(f).rstrip() for f in wanted.values()]
+    lines = "\n\n\n".join(["Array = np.ndarray", *sources]).splitlines()
+    return [*lines, "", *MADE.splitlines(), "", ""]
+
+
 def tensor_code(recipe: Recipe, trial: Trial) -> str:
     """An expression that makes the tensor: its numbers if they are few, else a way to draw them."""
     plain = replace(recipe, layout="contiguous").tensor(trial.dtype)
@@ -273,9 +313,6 @@ def tensor_code(recipe: Recipe, trial: Trial) -> str:
         numbers = repr(plain.tolist()).replace("nan", "math.nan").replace("inf", "math.inf")
         made = f"torch.tensor({numbers}, dtype={dtype}).reshape({tuple(plain.shape)})"
     else:
-        drawn = (
-            f"np.random.Generator(np.random.PCG64({recipe.seed})).standard_normal({recipe.shape})"
-        )
-        made = f"torch.from_numpy({drawn}).to({dtype})"
+        made = f"made({recipe.fill}, {recipe.shape}, {recipe.seed}, {dtype})"
     expanded = recipe.written and recipe.layout == "expanded"
     return made if expanded or recipe.layout == "contiguous" else f"{recipe.layout}({made})"

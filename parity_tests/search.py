@@ -284,8 +284,11 @@ def run_check(check: Check, trial: Trial) -> None:
             warnings.simplefilter("ignore")  # torch's and the subject's are not under test
             check.run(trial)
     except Departure as departure:
-        departure.trial = trial
-        raise
+        known = excuse(trial) if trial.subject.is_torch else None
+        if known is None:
+            departure.trial = trial
+            raise
+        trial.ledger.excuse(trial, known.reason)
     except TorchCrashes:
         trial.ledger.torch_cannot += 1
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,8 @@ from parity_tests.recipe import Recipe
 from parity_tests.running_error import Bounded, accept, bound, error_over_bound
 from parity_tests.strategies import stream
 from parity_tests.subjects import TORCH, Subject
+
+T = TypeVar("T")
 
 AUDIT_EVERY = 8  # of the cases in double precision
 # Accesses to input elements that a definition may make, being plain Python: about a tenth of a
@@ -271,6 +273,17 @@ def run_torch(trial: Trial, experiment: Experiment, *, may_fail: bool) -> Tensor
             raise NoKernel from error
         if not may_fail and not trial.subject.is_torch:
             trial.blame("torch", f"torch raised {named(error)}", kind="exception")
+        return None
+
+
+def of_torch(trial: Trial, run: Callable[[Callable[..., Any]], T]) -> T | None:
+    """What torch's callable gives, or None where it raises: that is torch's fault, then."""
+    try:
+        return run(trial.reference)
+    except TorchCrashes:
+        raise
+    except Exception as error:
+        trial.blame("torch", f"torch raised {named(error)}", kind="exception")
         return None
 
 

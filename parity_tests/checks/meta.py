@@ -6,7 +6,7 @@ from torch import Tensor
 
 from parity_tests import experiments
 from parity_tests.op import Tensors
-from parity_tests.verdict import Departure, Trial, named, strides_differ
+from parity_tests.verdict import Departure, Trial, named, of_torch, strides_differ
 
 
 def meta(trial: Trial) -> None:
@@ -16,7 +16,9 @@ def meta(trial: Trial) -> None:
     def run(tensors: Tensors, who: object) -> Tensors:
         return experiments.forward(trial.op, who, trial.call, tensors, trial.cotangent)  # type: ignore[arg-type]
 
-    real = run(trial.tensors(), trial.reference)
+    real = of_torch(trial, lambda target: run(trial.tensors(), target))
+    if real is None:
+        return
     try:
         torchs: Tensors | None = run(on_meta(trial.tensors()), trial.reference)
     except Exception:
