@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._decomp import decomposition_table
 
 aten = torch.ops.aten
 Errors = Sequence[Any]
@@ -254,11 +255,21 @@ def two_pass_variance(
     return variance, mu if keepdim else mu.reshape(squares.shape)
 
 
+def group_norm_backward(gy: Tensor, x: Tensor, *rest: Any) -> Any:
+    """Torch's decomposition; of an empty input, by whose size it divides, they are zero."""
+    if x.numel():
+        return decomposition_table[aten.native_group_norm_backward.default](gy, x, *rest)
+    channels, wanted = rest[4], rest[-1]
+    shapes = (x.shape, (channels,), (channels,))
+    return [gy.new_zeros(s) if need else None for s, need in zip(shapes, wanted, strict=True)]
+
+
 # Ours, ahead of torch's own decompositions: those end in primitives that hide the algorithm.
 DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.mean.default: mean,
     aten.mean.dim: mean,
     aten.var.correction: lambda *args, **options: two_pass_variance(*args, **options)[0],
     aten.var_mean.correction: two_pass_variance,
+    aten.native_group_norm_backward.default: group_norm_backward,
     torch.ops.prims.var.default: lambda *args, **options: two_pass_variance(*args, **options)[0],
 }

@@ -361,7 +361,7 @@ def powered(rank: int, name: str) -> Op:
                 ("input",),
             ),
         ),
-        primitives=("floor_divide",),
+        primitives=("floor_divide", "constant_pad_nd"),  # as average and maximum
     )
 
 
