@@ -80,7 +80,7 @@ def replay_case(text: str) -> int:
     import torch
 
     from parity_tests.reproduce import replay, trial_of
-    from parity_tests.verdict import Departure, InvalidCall, Unsupported
+    from parity_tests.trial import Departure, InvalidCall, Unsupported
 
     torch.set_num_threads(1)
     try:

@@ -21,7 +21,7 @@ from parity_tests import regions
 from parity_tests.op import Call, from_json
 
 if TYPE_CHECKING:
-    from parity_tests.verdict import Trial
+    from parity_tests.trial import Trial
 
 OWN = Path(__file__).with_name("expectations")  # one file per family
 

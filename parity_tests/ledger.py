@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parity_tests.strategies import Pair
-    from parity_tests.verdict import Trial
+    from parity_tests.trial import Trial
 
 
 @dataclass(frozen=True)

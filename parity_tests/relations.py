@@ -16,7 +16,7 @@ from torch import Tensor
 
 from parity_tests.definitions.array import per_axis
 from parity_tests.experiments import outputs_of
-from parity_tests.verdict import Trial
+from parity_tests.trial import Trial
 
 Sides = Iterator[tuple[str, Tensor, Tensor]]
 Relation = Callable[[Trial], Sides]

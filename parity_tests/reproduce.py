@@ -24,7 +24,7 @@ from parity_tests.op import Call, from_json, to_json
 from parity_tests.ops import named
 from parity_tests.recipe import FILLS, LAYOUTS, Recipe
 from parity_tests.search import run_check
-from parity_tests.verdict import Trial, cotangent_recipe
+from parity_tests.trial import Trial, cotangent_recipe
 
 LITERAL = 64  # elements: more are made by NumPy in the script, as they were in the suite
 MADE = """

@@ -26,7 +26,7 @@ from parity_tests.profiles import Profile
 from parity_tests.recipe import FILLS, Recipe
 from parity_tests.strategies import Levels, Pair, calls, covering_set, met_pairs, sample, stream
 from parity_tests.subjects import Subject
-from parity_tests.verdict import Departure, InvalidCall, TorchCrashes, Trial, Unsupported
+from parity_tests.trial import Departure, InvalidCall, TorchCrashes, Trial, Unsupported
 
 Drawn = tuple[Call, list[dict[str, Any]]]  # a call, and the choices that led to it
 

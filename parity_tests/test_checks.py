@@ -23,7 +23,8 @@ from parity_tests.ops import named
 from parity_tests.profiles import PROFILES
 from parity_tests.search import Cell, Outcome, Plan, examine, rounds_of_calls
 from parity_tests.subjects import Subject
-from parity_tests.verdict import Departure, Trial, judge
+from parity_tests.trial import Departure, Trial
+from parity_tests.verdict import judge
 
 
 def outcome(op: str, check: str, broken: Any, dtype: torch.dtype | None = None) -> Outcome:

@@ -15,7 +15,7 @@ from parity_tests import expectations
 from parity_tests.expectations import BadExpectations, Expectation
 from parity_tests.ops import named
 from parity_tests.reproduce import replay, script, trial_of
-from parity_tests.verdict import Departure
+from parity_tests.trial import Departure
 
 OWN = expectations.load()
 

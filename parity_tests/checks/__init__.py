@@ -22,7 +22,7 @@ from parity_tests.checks.transforms import transforms
 from parity_tests.checks.values import forward, gradients, second
 from parity_tests.op import Op
 from parity_tests.strategies import REGIMES
-from parity_tests.verdict import Trial
+from parity_tests.trial import Trial
 
 SHAPES = ("ordinary", "layout", "degenerate")  # regimes that differ in more than the numbers
 

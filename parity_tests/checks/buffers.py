@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from parity_tests import experiments
-from parity_tests.verdict import Trial, judge
+from parity_tests.trial import Trial
+from parity_tests.verdict import judge
 
 
 def buffers(trial: Trial) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from parity_tests.checks.purity import same_bits
 from parity_tests.experiments import outputs_of
-from parity_tests.verdict import Departure, Trial, seeded
+from parity_tests.trial import Departure, Trial, seeded
 
 
 def contract(trial: Trial) -> None:

@@ -14,7 +14,7 @@ from parity_tests.expectations import excuse
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Bad, Call
 from parity_tests.recipe import Recipe
-from parity_tests.verdict import Trial, named
+from parity_tests.trial import Trial, named
 
 # What a call raises, or the shapes of what it returns.
 Outcome = Exception | list[Any]

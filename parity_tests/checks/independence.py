@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity_tests import experiments
-from parity_tests.verdict import Trial
+from parity_tests.trial import Trial
 
 # What any operator may stand on: views, copies, elementwise arithmetic, sums, matrix products and
 # indexing. No convolution, pooling, normalisation, interpolation, softmax or padding-mode kernel.

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from parity_tests import experiments
 from parity_tests.op import Tensors
-from parity_tests.verdict import Departure, Trial, named, of_torch, strides_differ
+from parity_tests.trial import Departure, Trial, named, of_torch
+from parity_tests.verdict import strides_differ
 
 
 def meta(trial: Trial) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from parity_tests import experiments
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Tensors
-from parity_tests.verdict import Departure, Trial, of_torch, poison, seeded
+from parity_tests.trial import Departure, Trial, of_torch, poison, seeded
 
 
 def purity(trial: Trial) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parity_tests.checks.purity import same_bits
-from parity_tests.verdict import Trial, seeded
+from parity_tests.trial import Trial, seeded
 
 
 def relations(trial: Trial) -> None:

@@ -12,7 +12,8 @@ from parity_tests import experiments
 from parity_tests.experiments import Cotangent, Target, is_integer, outputs_of
 from parity_tests.op import Call, Op, Tensors
 from parity_tests.recipe import Recipe
-from parity_tests.verdict import Trial, judge
+from parity_tests.trial import Trial
+from parity_tests.verdict import judge
 
 SIZE = 2  # of the mapped axis
 CHUNK = 64  # rows of a Jacobian at a time: all at once may take more memory than there is

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from parity_tests import experiments
-from parity_tests.verdict import Trial, judge, named
+from parity_tests.trial import Trial, named
+from parity_tests.verdict import judge
 
 
 def forward(trial: Trial) -> None:

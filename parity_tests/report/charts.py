@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-LIMIT = 8.0  # accepted up to this many bounds, parity_tests/verdict.py
+LIMIT = 8.0  # accepted up to this many bounds: running_error.SAFETY
 WIDTH, HEIGHT = 168, 92
 LEFT, RIGHT, TOP, BOTTOM = 28, 164, 8, 74  # the plotting area, in the panel's units
 FLOOR = 1e-3  # smaller ratios are drawn at the bottom

@@ -13,7 +13,7 @@ from typing import Any
 from parity_tests.op import to_json
 from parity_tests.reproduce import case_of, command, script
 from parity_tests.search import Cell, Outcome
-from parity_tests.verdict import Trial
+from parity_tests.trial import Trial
 
 
 class Writer:

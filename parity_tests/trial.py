@@ -1,0 +1,207 @@
+"""One call of one subject, and what everyone runs it in.
+
+The subject and torch run on copies of their own, from the same state of the random generator, amid
+memory that was poisoned before it was freed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from parity_tests import regions
+from parity_tests.expectations import Expectation, excuse
+from parity_tests.experiments import is_integer
+from parity_tests.ledger import Ledger
+from parity_tests.op import Call, Op, Tensors
+from parity_tests.recipe import Recipe
+from parity_tests.strategies import stream
+from parity_tests.subjects import TORCH, Subject
+
+T = TypeVar("T")
+
+
+class Departure(AssertionError):
+    """The subject does not do what torch does. ``details`` go into the report as they are."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        self.trial: Trial  # set where the check ran
+
+
+class Unsupported(Exception):
+    """The subject says NotImplementedError, or has no such operator."""
+
+
+class TorchCrashes(Exception):
+    """Torch would take the process along: there is nothing to compare with."""
+
+
+class NoKernel(Exception):
+    """Torch has no kernel for this call in this dtype."""
+
+
+class InvalidCall(Exception):
+    """A declaration drew a call that torch rejects in float64: the declaration is wrong."""
+
+
+@dataclass
+class Trial:
+    """One call, on one dtype and device, of one subject: what a check is given."""
+
+    op: Op
+    check: str
+    call: Call
+    subject: Subject
+    dtype: torch.dtype
+    device: str
+    regime: str = "ordinary"
+    ledger: Ledger = field(default_factory=Ledger)
+    expectations: tuple[Expectation, ...] = ()
+    measured: bool = True  # compute the bound even where the result is close enough without it
+    deep: bool = False
+    place: Call | None = None  # in whose region it lies, where it is not ``call`` itself
+    thorough: bool = False  # arbitrate and audit whatever it takes
+
+    @property
+    def target(self) -> Callable[..., Any]:
+        """The subject's callable."""
+        if self.subject.is_torch:
+            return self.torch
+        found = self.subject.find(self.op.name)
+        if found is None:
+            raise Unsupported(f"{self.subject.name} has no {self.op.name}")
+        return found
+
+    @property
+    def torch(self) -> Callable[..., Any]:
+        """Torch's callable, or its composition of the same meaning."""
+        found = self.op.reference or TORCH.find(self.op.name)
+        assert found is not None, f"torch has no {self.op.name}"
+        return found
+
+    @property
+    def oracle(self) -> Callable[..., Any]:
+        """What tells the truth, in float64 on the CPU with oneDNN off: torch's callable mostly."""
+        return self.op.oracle(self.dtype) if self.op.oracle else self.torch
+
+    @property
+    def reference(self) -> Callable[..., Any]:
+        """Torch's callable, for the trial's own dtype and device; raises where it would crash."""
+        crash = excuse(self, crash=True)
+        if crash is not None:
+            raise TorchCrashes(crash.reason)
+        return self.torch
+
+    def tensors(self) -> Tensors:
+        """Fresh tensors of the call."""
+        return self.call.tensors(self.dtype, self.device)
+
+    def one_in(self, n: int) -> bool:
+        """True for one in n trials, always the same ones: for judges too dear for all."""
+        return self.call.one_in(n)
+
+    @property
+    def onednn(self) -> bool:
+        """Whether torch may use oneDNN: in a fixed share of the trials its own kernels are met."""
+        return not regions.without_onednn(self.call)
+
+    def cotangent(self, name: str, output: Tensor) -> Tensor:
+        """The cotangent of an output: the recipe's numbers in the output's shape."""
+        return cotangent_of(self.call, name, output, self.dtype, self.device)
+
+    def blame(self, party: str, message: str, **details: Any) -> None:
+        """Someone is wrong. Torch may be excused; the subject never is by torch's excuses.
+
+        Where torch is only the reference its fault is kept, and the search goes on.
+        """
+        if party != "torch":
+            raise Departure(message, **details)
+        excused = excuse(self)
+        if excused is not None:
+            self.ledger.excuse(self, excused.reason)
+        elif self.subject.is_torch:
+            raise Departure(message, **details)
+        else:
+            self.ledger.torch_fault(self, message, details)
+
+    @contextmanager
+    def subject_at_work(self) -> Iterator[None]:
+        """What is raised in here is the subject's doing; elsewhere it would be the suite's."""
+        try:
+            yield
+        except (Departure, Unsupported):
+            raise
+        except NotImplementedError as error:
+            raise Unsupported(f"{self.subject.name}: {error}") from error
+        except Exception as error:
+            raise Departure(f"raised {named(error)}", kind="exception") from error
+
+    def depart(self, message: str, **details: Any) -> None:
+        """The subject is wrong."""
+        self.blame("torch" if self.subject.is_torch else self.subject.name, message, **details)
+
+
+def cotangent_recipe(call: Call, name: str, shape: tuple[int, ...]) -> Recipe:
+    """The cotangent of an output: the call's kind of numbers in the output's shape."""
+    like = call.cotangent
+    return Recipe(shape, like.fill, like.layout, (like.seed << 16) + stream(name) % 2**16)
+
+
+def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, device: str) -> Tensor:
+    """Its tensor."""
+    return cotangent_recipe(call, name, tuple(output.shape)).tensor(dtype, device)
+
+
+@contextmanager
+def at_work(trial: Trial) -> Iterator[None]:
+    """What the subject and torch alike run in."""
+    with torch.backends.mkldnn.flags(enabled=trial.onednn), seeded():
+        yield
+
+
+@contextmanager
+def seeded(seed: int = 20) -> Iterator[None]:
+    """The same state of torch's random generator for everyone, and afterwards the old one."""
+    before = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(before)
+
+
+def poison(tensors: Tensors) -> None:
+    """Fill and free blocks of the sizes that outputs and gradients are likely to be given next.
+
+    Who leaves a part of its result unwritten then shows NaN instead of a plausible old number.
+    """
+    for t in tensors.values():
+        value = 77 if is_integer(t) else math.nan
+        blocks = [t.new_full((t.numel(),), value) for _ in range(4)]
+        del blocks
+
+
+def of_torch(trial: Trial, run: Callable[[Callable[..., Any]], T]) -> T | None:
+    """What torch's callable gives, or None where it raises: that is torch's fault, then."""
+    try:
+        return run(trial.reference)
+    except TorchCrashes:
+        raise
+    except Exception as error:
+        trial.blame("torch", f"torch raised {named(error)}", kind="exception")
+        return None
+
+
+def named(error: Exception) -> str:
+    """The exception's type and the first line of its message."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else ''}"
