@@ -130,10 +130,12 @@ class Run:
             if time.time() - old.stat().st_mtime > KEPT:  # another run may be at work beside this
                 shutil.rmtree(old, ignore_errors=True)
         page = write(report, self.output)
+        below = report["failing_below"]
+        share = "" if below is None else f"; fewer than {below:.1e} of all cases fail (95 % sure)"
         statuses = ", ".join(f"{n} {status}" for status, n in report["statuses"].items())
         return [
             f"parity of {report['subject']}: {report['headline']}; "
-            f"{report['cases']} cases; cells: {statuses}",
+            f"{report['cases']} cases{share}; cells: {statuses}",
             f"report: {page}",
         ]
 

@@ -74,6 +74,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "found": len(found),
         "statuses": {s: n for s in STATUSES if (n := Counter(c["status"] for c in cells)[s])},
         "cases": sum(cell["cases"] for cell in cells),
+        "failing_below": failing_below(cells),
         "audited": sum(cell["audited"] for cell in cells),
         "worst_audit": max((cell["worst_audit"] for cell in cells), key=float, default=0.0),
         "checks": {check.name: check.claim for check in CHECKS},
@@ -115,6 +116,14 @@ def verdict_of(cells: Iterable[Mapping[str, Any]], asked: Iterable[str]) -> str:
     if "fail" in statuses or refused:
         return "FAIL"
     return "INCOMPLETE" if "not run" in statuses or not statuses else "PASS"
+
+
+def failing_below(cells: Iterable[Mapping[str, Any]]) -> float | None:
+    """Where none of n cases failed, the share that fails is below 1 − 0.05^(1/n), 95 % sure."""
+    cells = list(cells)
+    n = sum(cell["cases"] for cell in cells)
+    failed = any(cell["status"] == "fail" for cell in cells)
+    return None if failed or not n else 1 - 0.05 ** (1 / n)
 
 
 def known(cells: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
