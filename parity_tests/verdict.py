@@ -61,6 +61,9 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
     try:
         true = Truth(trial, plain or experiment, definable=trial.place is None)
     except InvalidCall as error:
+        if not (trial.dtype.is_floating_point or trial.dtype.is_complex):
+            trial.ledger.torch_cannot += 1  # integers are their own oracle: a call not for them
+            return
         if experiment is experiments.forward:
             raise
         # Torch takes the call but cannot differentiate it, even in float64.
