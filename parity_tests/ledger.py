@@ -28,7 +28,7 @@ class Ledger:
     cases: Counter[str] = field(default_factory=Counter)  # by regime
     comparisons: int = 0
     unbounded: int = 0  # results of which nothing could be said, for overflow
-    torch_cannot: int = 0  # transforms that torch's own operator does not go through either
+    torch_cannot: int = 0  # calls that torch has no kernel for, transforms it does not go through
     bounded: int = 0  # cases whose error bound was computed
     worst: float = 0.0  # the subject's error over its bound
     worst_torch: float = 0.0

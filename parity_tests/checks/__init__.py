@@ -73,7 +73,7 @@ CHECKS = (
     Check(relations, ("exact",) * 4),
     Check(errors, SHAPES, share=2),
     Check(purity, (*SHAPES, "special")),
-    Check(contract, ("ordinary",), share=2),
+    Check(contract, ("ordinary",) * 4),
     Check(meta, SHAPES),
     Check(transforms, SHAPES, share=3),
     Check(independence, SHAPES, share=2),

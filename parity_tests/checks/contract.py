@@ -37,7 +37,7 @@ def compare_signatures(trial: Trial) -> None:
     except ValueError:
         return  # a built-in: what its names and order are, the calls by name and place tell
     # Modules can be inspected, so that each version of torch speaks for itself.
-    wanted = outline(trial.reference) if trial.op.is_module else outline_of(trial.op.parameters)
+    wanted = outline(trial.torch) if trial.op.is_module else outline_of(trial.op.parameters)
     extra = got[len(wanted) :]
     if trial.subject.is_torch and "args" in dict(got):
         return
@@ -80,7 +80,7 @@ def compare_modules(trial: Trial) -> None:
     constructor = {k: v for k, v in trial.call.arguments.items() if k in names}
     if "dtype" in names:
         constructor["dtype"] = trial.dtype
-    ours, torchs = built(trial.target, constructor), built(trial.reference, constructor)
+    ours, torchs = built(trial.target, constructor), built(trial.torch, constructor)
     what = f"{trial.op.name}({constructor})"
     if repr(ours) != repr(torchs):
         trial.depart(f"repr is {ours!r}, torch's {torchs!r}: {what}", kind="repr")

@@ -52,6 +52,7 @@ def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
         "worst_torch": number(ledger.worst_torch),
         "bounded": ledger.bounded,
         "unbounded": ledger.unbounded,
+        "torch_cannot": ledger.torch_cannot,
         "histogram": {str(k): v for k, v in sorted(ledger.histogram.items())},
         "by_length": {str(k): number(v) for k, v in sorted(ledger.by_length.items())},
         "pairs": [

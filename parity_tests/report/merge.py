@@ -98,7 +98,7 @@ def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
     )
     empty: dict[str, Any] = {"status": status, "reason": reason, "reproduction": None}
     empty |= dict.fromkeys(
-        ("cases", "comparisons", "bounded", "unbounded", "audited", "arbitrated"), 0
+        ("cases", "comparisons", "bounded", "unbounded", "torch_cannot", "audited", "arbitrated"), 0
     )
     empty |= dict.fromkeys(("worst", "worst_torch", "worst_audit", "seconds"), 0.0)
     empty |= {"regimes": {}, "histogram": {}, "by_length": {}, "pairs": []}
