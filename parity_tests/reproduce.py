@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from math import isfinite, prod
@@ -26,6 +26,7 @@ from parity_tests.recipe import FILLS, LAYOUTS, Recipe
 from parity_tests.search import run_check
 from parity_tests.trial import Trial, cotangent_recipe
 
+DIFFERENTIATING = ("gradients", "second")  # the checks whose scripts need cotangents
 LITERAL = 64  # elements: more are made by NumPy in the script, as they were in the suite
 MADE = """
 def made(fill, shape, seed, dtype):
@@ -82,6 +83,7 @@ def script(trial: Trial) -> str:
     name, subject = trial.op.name, trial.subject
     module, _, attribute = subject.name.partition(":")
     torchs = torch_path(trial)
+    over = cotangents(trial) if trial.check in DIFFERENTIATING else {}
     ours = torchs if subject.is_torch else ".".join(filter(None, (module, attribute, name)))
     double = "torch.complex128" if trial.dtype.is_complex else "torch.float64"
     lines = [
@@ -94,16 +96,16 @@ def script(trial: Trial) -> str:
         *(f"import {m}" for m in sorted({module, torchs.rpartition(".")[0]}) if "torch" not in m),
         "",
         *layouts_used(trial.call),
-        *fills_used(trial),
+        *fills_used([*trial.call.recipes().values(), *over.values()]),
         *([] if trial.onednn else ["torch.backends.mkldnn.set_flags(False)"]),
         f"dtype = torch.{str(trial.dtype).removeprefix('torch.')}",
         "tensors = {",
         *(f"    {key!r}: {tensor_code(r, trial)}," for key, r in trial.call.recipes().items()),
         "}",
-        *cotangents_of(trial),
+        *cotangent_code(over, trial),
         "",
         "",
-        *runner(trial),
+        *runner(trial, over),
         "",
         "",
         "def exactly(t):",
@@ -134,17 +136,12 @@ def script(trial: Trial) -> str:
     return "\n".join(lines) + "\n"
 
 
-def cotangents_of(trial: Trial) -> list[str]:
+def cotangent_code(over: Mapping[str, Recipe], trial: Trial) -> list[str]:
     """The cotangents that the check used, as source."""
-    if trial.check not in ("gradients", "second"):
+    if trial.check not in DIFFERENTIATING:
         return []
-    lines = (f"    {n!r}: {tensor_code(r, trial)}," for n, r in cotangents(trial).items())
+    lines = (f"    {n!r}: {tensor_code(r, trial)}," for n, r in over.items())
     return ["cotangents = {", *lines, "}"]
-
-
-def cotangent_names(trial: Trial) -> list[str]:
-    """The outputs that have a cotangent."""
-    return [name for name in cotangents(trial) if not name.startswith("of gradient of ")]
 
 
 def cotangents(trial: Trial) -> dict[str, Recipe]:
@@ -172,10 +169,10 @@ def torch_path(trial: Trial) -> str:
     return f"{home}.{trial.op.name}"
 
 
-def runner(trial: Trial) -> list[str]:
+def runner(trial: Trial, over: Mapping[str, Recipe]) -> list[str]:
     """The function ``run(target, convert)`` of the script."""
     call = trial.call
-    differentiated = trial.check in ("gradients", "second")
+    differentiated = trial.check in DIFFERENTIATING
     lines = [
         "def run(target, convert):",
         "    t = {name: convert(x) for name, x in tensors.items()}",
@@ -188,20 +185,20 @@ def runner(trial: Trial) -> list[str]:
     lines += called(trial)
     if differentiated:
         # One output, or several of which some are integers.
-        named = cotangent_names(trial)
+        named = [name for name in over if not name.startswith("of gradient of ")]
         lines += [f"    over = [c[name] for name in {named}]"]
         if named != ["output"]:
             lines += ["    output = [o for o in output if o.is_floating_point()]"]
     if trial.check == "gradients":
         return [*lines, "    return torch.autograd.grad(output, wanted, over)"]
     if trial.check == "second":
-        over = ", ".join(f"c['of gradient of {name}']" for name in call.wanted)
+        later = ", ".join(f"c['of gradient of {name}']" for name in call.wanted)
         return [
             *lines,
             "    over = [o.requires_grad_() for o in over]",
             "    first = torch.autograd.grad(output, wanted, over, create_graph=True)",
             "    inputs = [*wanted, *over]",
-            f"    return torch.autograd.grad(first, inputs, [{over}], materialize_grads=True)",
+            f"    return torch.autograd.grad(first, inputs, [{later}], materialize_grads=True)",
         ]
     return lines
 
@@ -228,7 +225,7 @@ def called(trial: Trial) -> list[str]:
         function = "module"
     if trial.check != "buffers":
         lines += [f"    output = {function}({passed})"]
-        if trial.check in ("gradients", "second"):
+        if trial.check in DIFFERENTIATING:
             return lines
         return [*lines, "    return list(output) if isinstance(output, tuple) else [output]"]
     lines += ["    results = []"]
@@ -278,14 +275,10 @@ def layouts_used(call: Call) -> list[str]:
     return lines
 
 
-def fills_used(trial: Trial) -> list[str]:
+def fills_used(recipes: Iterable[Recipe]) -> list[str]:
     """The source of the fills that make the larger tensors, and of what these call."""
-    large = [*trial.call.recipes().values()]
-    if trial.check in ("gradients", "second"):
-        large += cotangents(trial).values()
-    large = [r for r in large if prod(r.shape) > LITERAL and r.values is None]
+    large = [r for r in recipes if prod(r.shape) > LITERAL and r.values is None]
     wanted: dict[str, Callable[..., Any]] = {}
-
     met: set[str] = set()
 
     def want(function: Callable[..., Any]) -> None:

@@ -18,6 +18,7 @@ from parity_tests.profiles import PROFILES
 from parity_tests.search import Cell, Plan, Search, examine, rounds_of_calls
 from parity_tests.strategies import REGIMES, Pair, feasible_pairs, sample
 from parity_tests.subjects import TORCH, load
+from parity_tests.trial import torchs
 
 OWN = expectations.load()
 
@@ -43,15 +44,13 @@ def test_nothing_is_left_out(op: Op) -> None:
 @everywhere
 def test_the_signature_is_torchs(op: Op) -> None:
     """By inspection where torch can be inspected; the contract check binds calls in any case."""
-    target = op.reference or TORCH.find(op.name)
-    assert target is not None
     try:
-        torchs = inspect.signature(target)
+        signature = inspect.signature(torchs(op))
     except ValueError:
         return
     declared = [(n, p.default) for n, p in op.parameters.parameters.items()]
-    given = [(n, p.default) for n, p in torchs.parameters.items()]
-    if not any(p.kind is p.VAR_POSITIONAL for p in torchs.parameters.values()):
+    given = [(n, p.default) for n, p in signature.parameters.items()]
+    if not any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
         assert declared[: len(given)] == given
 
 
@@ -62,10 +61,8 @@ def test_calls_survive_json_and_torch_takes_them(op: Op, regime: str) -> None:
         assert from_json(to_json(call)) == call
         for index in range(3):
             varied = sample(call, index, regime)
-            target = op.reference or TORCH.find(op.name)
-            assert target is not None
             try:
-                experiments.forward(op, target, varied, varied.tensors(torch.float64), None)  # type: ignore[arg-type]
+                experiments.forward(op, torchs(op), varied, varied.tensors(torch.float64), None)  # type: ignore[arg-type]
             except Exception:
                 if not any(e.covers(op.name, "forward", torch.float64, "cpu", varied) for e in OWN):
                     raise

@@ -17,7 +17,7 @@ from parity_tests.op import Call, Op
 from parity_tests.ops import OPS
 from parity_tests.search import rounds_of_calls
 from parity_tests.strategies import REGIMES
-from parity_tests.subjects import TORCH
+from parity_tests.trial import torchs
 
 
 def rows(*values: int) -> list[Fraction]:
@@ -104,9 +104,7 @@ def test_what_does_not_depend_on_a_number_has_no_slope_even_at_infinity() -> Non
 def judged_by_torch(op: Op, call: Call) -> None:
     """Every element of the definition's output is torch's, to float64's accuracy."""
     inputs = {n: t.double() if t.is_floating_point() else t for n, t in call.tensors(F64).items()}
-    target = op.reference or TORCH.find(op.name)
-    assert target is not None
-    results = outputs_of(op.run(target, call, {n: t.clone() for n, t in inputs.items()}))
+    results = outputs_of(op.run(torchs(op), call, {n: t.clone() for n, t in inputs.items()}))
     for name, found in results.items():
         indices = list(positions(tuple(found.shape)))
         for index in indices[:: max(1, len(indices) // 12)]:

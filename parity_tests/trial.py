@@ -26,6 +26,8 @@ from parity_tests.subjects import TORCH, Subject
 
 T = TypeVar("T")
 
+SEED = 20  # of torch's generator, for operators and modules that draw from it
+
 
 class Departure(AssertionError):
     """The subject does not do what torch does. ``details`` go into the report as they are."""
@@ -84,9 +86,7 @@ class Trial:
     @property
     def torch(self) -> Callable[..., Any]:
         """Torch's callable, or its composition of the same meaning."""
-        found = self.op.reference or TORCH.find(self.op.name)
-        assert found is not None, f"torch has no {self.op.name}"
-        return found
+        return torchs(self.op)
 
     @property
     def oracle(self) -> Callable[..., Any]:
@@ -150,6 +150,13 @@ class Trial:
         self.blame("torch" if self.subject.is_torch else self.subject.name, message, **details)
 
 
+def torchs(op: Op) -> Callable[..., Any]:
+    """Torch's callable for an operator, or its composition of the same meaning."""
+    found = op.reference or TORCH.find(op.name)
+    assert found is not None, f"torch has no {op.name}"
+    return found
+
+
 def cotangent_recipe(call: Call, name: str, shape: tuple[int, ...]) -> Recipe:
     """The cotangent of an output: the call's kind of numbers in the output's shape."""
     like = call.cotangent
@@ -169,7 +176,7 @@ def at_work(trial: Trial) -> Iterator[None]:
 
 
 @contextmanager
-def seeded(seed: int = 20) -> Iterator[None]:
+def seeded(seed: int = SEED) -> Iterator[None]:
     """The same state of torch's random generator for everyone, and afterwards the old one."""
     before = torch.random.get_rng_state()
     torch.manual_seed(seed)

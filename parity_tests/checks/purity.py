@@ -12,7 +12,7 @@ from torch import Tensor
 from parity_tests import experiments
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Tensors
-from parity_tests.trial import Departure, Trial, of_torch, poison, seeded
+from parity_tests.trial import SEED, Departure, Trial, of_torch, poison, seeded
 
 
 def purity(trial: Trial) -> None:
@@ -108,7 +108,7 @@ def run_seeded(
     """The outputs, and the random generator's state after the call."""
     with seeded():
         call, arguments = trial.op.instance(target, trial.call, tensors)
-        torch.manual_seed(20)  # building a module draws its weights
+        torch.manual_seed(SEED)  # building a module draws its weights
         outputs = outputs_of(call(**arguments))
         return outputs, torch.random.get_rng_state()
 
