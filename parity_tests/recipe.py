@@ -17,6 +17,8 @@ from torch import Tensor
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
+UNSIGNED = (torch.uint8, torch.bool)  # they hold no negative numbers
+
 
 # --- Fills: what the numbers are, simplest first, so that a failure shrinks to the readable ---
 
@@ -49,9 +51,11 @@ def dyadic(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dty
 
 
 def normal(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
-    """N(0, 1); for integer dtypes rounded from N(0, 100)."""
+    """N(0, 1); rounded from N(0, 100) for integers; an image's whole range for uint8."""
+    if dtype == torch.uint8:
+        return random.integers(0, 256, size=shape).astype(float)
     values = random.standard_normal(shape)
-    return values if dtype.is_floating_point or dtype.is_complex else np.rint(10 * values)
+    return values if _has_finfo(dtype) else np.rint(10 * values)
 
 
 def positive(random: np.random.Generator, shape: tuple[int, ...], _: torch.dtype) -> Array:
@@ -81,9 +85,15 @@ def mixed(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtyp
 
 
 def special(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
-    """Small integers with ties, and among them some NaN, infinities and a negative zero."""
+    """Small integers with ties, and among them some NaN, infinities and a negative zero.
+
+    Integer dtypes have none of these: theirs are the ends of uint8's range, and numbers that
+    float32 cannot hold.
+    """
     values = integers(random, shape, dtype)
     kinds = [math.nan, math.inf, -math.inf, -0.0]
+    if not _has_finfo(dtype):
+        kinds = [0, 255] if dtype in UNSIGNED else [2.0**24 + 1, -(2.0**24) - 3]
     odd = random.choice(kinds, size=shape)
     # A few, sometimes one: a tensor full of NaN hides how each of them travels.
     share = random.choice([0.02, 0.1, 0.3])
@@ -201,8 +211,9 @@ class Recipe:
         if self.values is not None:
             return np.asarray(self.values, dtype=float).reshape(self.shape)
         random = np.random.Generator(np.random.PCG64(self.seed))
+        numbers = FILLS[self.fill](random, self.shape, dtype)
         # Arithmetic on an array of no axes makes it a scalar.
-        return np.asarray(FILLS[self.fill](random, self.shape, dtype))
+        return np.asarray(np.abs(numbers) if dtype in UNSIGNED else numbers)
 
     def tensor(self, dtype: torch.dtype, device: str = "cpu") -> Tensor:
         """A fresh tensor that shares memory with nothing."""

@@ -137,17 +137,23 @@ class Search:
         regimes = [r for r in check.regimes if r != "special" or compared]
         rows = self.rows_to_cover()
         # Degenerate sizes may refuse a level, so the covering set is met in the other regimes.
-        takers = [regime for regime in regimes if regime != "degenerate"]
+        takers = [regime for regime in regimes if regime not in ("degenerate", "large")]
         count = profile.rounds
         if profile.covers and check.name == "forward":
             count = max(count, -(-len(rows) // len(takers)))
-        for _ in range(count):
+        for number in range(count):
             for regime in regimes:
-                yield regime, rows.pop() if rows and regime in takers else {}
+                if regime != "large" or number < profile.rounds:
+                    yield regime, rows.pop() if rows and regime in takers else {}
 
-    @property
-    def samples(self) -> int:
+    def examples(self, regime: str) -> int:
+        """Configurations of one round: a large one is as dear as a round of small ones."""
+        return 1 if regime == "large" else self.plan.profile.examples
+
+    def samples(self, regime: str) -> int:
         """Samples of one configuration: fewer for dear checks, and for what has a function too."""
+        if regime == "large":
+            return 1
         share = self.cell.check.share * (2 if self.cell.op.is_module else 1)
         return max(1, self.plan.profile.samples // share)
 
@@ -182,7 +188,7 @@ class Search:
             draw_each(
                 calls(cell.op, regime, forced, with_steps=cell.check.steps),
                 holds,
-                plan.profile.examples,
+                self.examples(regime),
                 (cell.op.name, cell.check.name, regime, number, plan.seed),
             )
         except Departure:
@@ -213,19 +219,19 @@ class Search:
     def pairs_drawn(self) -> set[Pair]:
         """The pairs of levels that this search's calls contain, found by drawing alone."""
         met: set[Pair] = set()
-        op, profile = self.cell.op, self.plan.profile
+        op = self.cell.op
         for number, (regime, forced) in enumerate(self.rounds()):
             draw_each(
                 calls(op, regime, forced),
                 lambda drawn: met.update(met_pairs(op, drawn[1])),
-                profile.examples,
+                self.examples(regime),
                 (op.name, self.cell.check.name, regime, number, self.plan.seed),
             )
         return met
 
     def check_samples(self, call: Call, regime: str, dtype: torch.dtype) -> None:
         """One drawn configuration on several samples."""
-        for index in range(self.samples):
+        for index in range(self.samples(regime)):
             trial = self.trial(sample(call, index, regime), regime, dtype)
             trial.measured = regime == "exact" or trial.one_in(MEASURED)
             try:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Levels = Mapping[str, Any]
 
-REGIMES = ("ordinary", "exact", "scaled", "special", "layout", "degenerate")
+SMALL = ("ordinary", "exact", "scaled", "special", "layout", "degenerate")
+REGIMES = (*SMALL, "large")
 
 # What fills the tensors of a call, by regime. All tensors of a call share the fill's kind, except
 # in "scaled", where every tensor has its own.
@@ -37,6 +38,7 @@ _FILLS = {
     "special": ("special",),
     "layout": ("normal",),
     "degenerate": ("normal",),
+    "large": ("normal",),
 }
 
 
@@ -97,13 +99,31 @@ class Draw:
         """Whether sizes zero and one, huge parameters and the like are what is wanted."""
         return self.regime == "degenerate"
 
+    @property
+    def large(self) -> bool:
+        """Whether sizes are wanted at which kernels block, unroll and switch algorithms."""
+        return self.regime == "large"
+
     def batch(self) -> int | None:
         """The batch size; None means an unbatched call. Samples of the call vary it."""
-        return self.choice("batch", (1, 2, 0, None) if self.degenerate else (2, None, 1, 3))
+        usual = (4, 5) if self.large else (2, None, 1, 3)
+        return self.choice("batch", (1, 2, 0, None) if self.degenerate else usual)
+
+    def batch_size(self) -> int:
+        """The batch size where every call has one."""
+        usual = (4, 5) if self.large else (2, 1, 3)
+        return self.choice("batch", (1, 2, 0) if self.degenerate else usual)
 
     def channels(self) -> int:
         """Channels of one group: few, rarely more than a vector register holds."""
-        return self._draw(st.sampled_from((1, 0, 2) if self.degenerate else (1, 2, 3, 5, 17)))
+        usual = (64, 67) if self.large else (1, 2, 3, 5, 17)
+        return self._draw(st.sampled_from((1, 0, 2) if self.degenerate else usual))
+
+    def kernel(self, rank: int, sizes: Sequence[int]) -> tuple[int, ...]:
+        """Kernel sizes, one for each axis; a large one on the first axis alone."""
+        return self.per_axis(
+            "kernel", rank, lambda axis: (8, 9) if self.large and axis == 0 else sizes
+        )
 
     # --- tensors ---
 

@@ -21,7 +21,7 @@ from parity_tests.checks.relations import relations
 from parity_tests.checks.transforms import transforms
 from parity_tests.checks.values import forward, gradients, second
 from parity_tests.op import Op
-from parity_tests.strategies import REGIMES
+from parity_tests.strategies import REGIMES, SMALL
 from parity_tests.trial import Trial
 
 SHAPES = ("ordinary", "layout", "degenerate")  # regimes that differ in more than the numbers
@@ -32,7 +32,7 @@ class Check:
     """A claim and how it is searched: in which regimes, and per dtype or once for all."""
 
     run: Callable[[Trial], None]
-    regimes: tuple[str, ...] = REGIMES
+    regimes: tuple[str, ...] = SMALL
     by_dtype: bool = False
     share: int = 1  # its cases are this many times dearer: the budget is divided by it
     steps: bool = False  # calls are drawn with steps
@@ -64,11 +64,11 @@ class Check:
 
 
 CHECKS = (
-    Check(forward, by_dtype=True),
-    Check(gradients, by_dtype=True),
+    Check(forward, REGIMES, by_dtype=True),
+    Check(gradients, REGIMES, by_dtype=True),
     # At NaN and infinities the class of a second derivative depends on the form of the first, and
     # two right formulas differ: there is nothing to hold anyone to.
-    Check(second, tuple(r for r in REGIMES if r != "special"), by_dtype=True, share=2),
+    Check(second, tuple(r for r in SMALL if r != "special"), by_dtype=True, share=2),
     Check(buffers, by_dtype=True, share=2, steps=True),
     Check(relations, ("exact",) * 4),
     Check(errors, SHAPES, share=2),

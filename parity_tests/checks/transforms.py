@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -26,11 +27,17 @@ def transforms(trial: Trial) -> None:
     if not trial.call.wanted:
         return
     judge(trial, functional_gradients, experiments.gradients)
-    if trial.regime != "degenerate":  # a huge stride makes a small input's Jacobian huge
+    # A Jacobian has a row for every output: a huge stride makes a small input's huge.
+    if trial.regime != "degenerate" and elements(trial.call) <= 1000:
         judge(trial, reverse_jacobian, experiments.gradients)
     judge(trial, forward_derivative, double_transpose)
     if trial.deep and trial.one_in(32):  # half a second each
         judge(trial, compiled, experiments.gradients)
+
+
+def elements(call: Call) -> int:
+    """Elements to differentiate by."""
+    return sum(prod(recipe.shape) for n, recipe in call.recipes().items() if n in call.wanted)
 
 
 def with_mapped_axis(call: Call) -> Call:

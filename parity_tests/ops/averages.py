@@ -44,7 +44,7 @@ NORMS = {
 
 def windows(d: Draw, rank: int, *, padded: bool) -> tuple[dict[str, Any], Ints]:
     """The arguments that say where windows lie, and sizes that hold a few of them."""
-    kernel = d.per_axis("kernel", rank, lambda _: (1, 2, 3, 5) if rank < 3 else (1, 2, 3))
+    kernel = d.kernel(rank, (1, 2, 3, 5) if rank < 3 else (1, 2, 3))
     free = d.choice("stride given", (True, False))
     steps = (1, 2, 3, 1000) if d.degenerate else (1, 2, 3)
     stride = d.per_axis("stride", rank, lambda axis: steps if free else (kernel[axis],))

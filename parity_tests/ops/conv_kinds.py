@@ -169,7 +169,7 @@ def draw_kind(d: Draw, *, names: Sequence[str], shapes: Callable[..., Shapes], l
     and the input no smaller, which also keeps clear of where oneDNN crashes (pytorch#195394).
     """
     groups = d.choice("groups", (1, 2, 3)) if "groups" in names else 1
-    kernel = d.per_axis("kernel", 2, lambda _: (1, 2, 3))
+    kernel = d.kernel(2, (1, 2, 3))
     stride = d.per_axis("stride", 2, lambda _: (1, 2, 3))
     dilation = d.per_axis("dilation", 2, lambda _: (1, 2, 3) if "dilation" in names else (1,))
     span = tuple(k * (n - 1) + 1 for k, n in zip(dilation, kernel, strict=True))

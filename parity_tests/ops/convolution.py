@@ -48,7 +48,7 @@ def geometry(d: Draw, rank: int, word: str = "numbers") -> Geometry:
     strides = only(1) if word == "same" else usual(1, 2, 3, huge=1000)
     paddings = usual(0, 1, 2, huge=9) if word == "numbers" else only(0)
     return Geometry(
-        kernel=d.per_axis("kernel", rank, lambda _: kernels),
+        kernel=d.kernel(rank, kernels),
         stride=d.per_axis("stride", rank, strides),
         dilation=d.per_axis("dilation", rank, usual(1, 2, 3, huge=40)),
         padding=d.per_axis("padding", rank, paddings),

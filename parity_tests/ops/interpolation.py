@@ -150,7 +150,7 @@ def draw_interpolate(d: Draw, *, modes: tuple[str, ...], layer: bool = False) ->
     mode = d.choice("mode", modes)
     rank = RANK.get(mode) or d.choice("spatial axes", (2, 1, 3))
     L = tuple(draw_size(d, rank, axis) for axis in range(rank))
-    N = d.choice("batch", (1, 2, 0) if d.degenerate else (2, 1, 3))
+    N = d.batch_size()
     x = d.tensor(N, max(1, d.channels()), *L, batched=True)
     target = draw_target(d, L, layer=layer)
     arguments: dict[str, Any] = {"input": x, **target, "mode": mode}

@@ -42,7 +42,7 @@ def image(d: Draw, sizes: Ints) -> Recipe:
 
 def draw_max_pool(d: Draw, *, rank: int) -> Call:
     """A valid call of max_pool, function or module."""
-    kernel = d.per_axis("kernel", rank, lambda _: (1, 2, 3, 5) if rank < 3 else (1, 2, 3))
+    kernel = d.kernel(rank, (1, 2, 3, 5) if rank < 3 else (1, 2, 3))
     given = d.choice("stride given", (True, False))
     steps = (1, 2, 3, 1000) if d.degenerate else (1, 2, 3)
     stride = d.per_axis("stride", rank, lambda axis: steps if given else (kernel[axis],))
@@ -96,7 +96,7 @@ def draw_max_unpool(d: Draw, *, rank: int) -> Call:
     Where an index occurs twice torch's backward is not the derivative of its forward
     (pytorch#80204): such a call has values and no derivative to compare.
     """
-    kernel = d.per_axis("kernel", rank, lambda _: (1, 2, 3))
+    kernel = d.kernel(rank, (1, 2, 3))
     given = d.choice("stride given", (True, False))
     stride = d.per_axis("stride", rank, lambda axis: (1, 2, 3) if given else (kernel[axis],))
     padding = d.per_axis("padding", rank, lambda axis: range(kernel[axis] // 2 + 1))

@@ -84,7 +84,7 @@ def grouped_input(d: Draw) -> tuple[Recipe, int]:
     """(N, G·K, *L) and G."""
     G = d.choice("num_groups", (1, 2, 3))
     L = positions(d, d.choice("spatial axes", (2, 1, 0, 3)))
-    K, N = d.channels(), d.choice("batch", (1, 2, 0) if d.degenerate else (2, 1, 3))
+    K, N = d.channels(), d.batch_size()
     alone = K * prod(L) == 1
     # Samples vary the batch size, down to one: only where that leaves values to normalise over.
     return d.tensor(2 if alone and N == 1 else N, G * K, *L, batched=not alone), G
@@ -203,7 +203,7 @@ def draw_instance_norm(d: Draw) -> Call:
     """A valid call of the function: more than one position."""
     kept = d.choice("running statistics", (True, False))
     L = several(d, d.choice("spatial axes", (2, 1, 3)))
-    N = d.choice("batch", (1, 2, 0) if d.degenerate else (2, 1, 3))
+    N = d.batch_size()
     x = d.tensor(N, d.channels(), *L, batched=True)
     C = x.shape[1]
     arguments = {
@@ -228,7 +228,7 @@ def draw_instance_norm_layer(d: Draw, *, rank: int) -> Call:
     """A valid call of the module with its constructor's arguments, in either mode."""
     kept = d.choice("track_running_stats", (False, True))
     C = d.channels()
-    N = d.choice("batch", (1, 2, 0, None) if d.degenerate else (2, 1, 3, None))
+    N = d.batch()
     # An empty input with parameters torch rejects: it looks for their first elements.
     affine = d.choice("affine", (False, True) if C and N != 0 else (False,))
     with_bias = not INSTANCE_TAKES_BIAS or d.choice("bias", (True, False))
@@ -644,7 +644,7 @@ RMS_NORM_LAYER = Op(
 def draw_local_response_norm(d: Draw) -> Call:
     """A valid call of function or module."""
     L = positions(d, d.choice("spatial axes", (1, 2, 3, 4)))
-    N = d.choice("batch", (1, 2, 0) if d.degenerate else (2, 1, 3))
+    N = d.batch_size()
     arguments = {
         "size": d.choice("size", (1, 2, 3, 4, 5, 40) if d.degenerate else (1, 2, 3, 4, 5)),
         "alpha": d.choice("alpha", (1.0, 1e-4, 0.25)),

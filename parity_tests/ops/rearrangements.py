@@ -246,7 +246,8 @@ def draw_pixels(d: Draw, *, name: str, up: bool) -> Call:
     # Nothing to shuffle in one direction only: torch's pixel_unshuffle gives the shape of its input
     # back (pytorch#192816), whatever its meta function says.
     low = 0 if d.degenerate and up else 1
-    C, H, W = max(low, d.channels() % 7), d.integer(low, 3), d.integer(low, 3)
+    C = max(low, d.channels() if d.large else d.channels() % 7)
+    H, W = d.integer(low, 3), d.integer(low, 3)
     # Not two: torch has no kernel for five axes in channels_last_3d (pytorch#133665).
     before = d.choice("axes before", (1, 0, 3))
     lead = tuple(d.choice("batch", (2, 1, 3)) for _ in range(before))
@@ -258,7 +259,7 @@ def draw_pixels(d: Draw, *, name: str, up: bool) -> Call:
 def draw_channels(d: Draw) -> Call:
     """A valid call of channel_shuffle, function or module."""
     groups = d.choice("groups", (2, 1, 3))
-    K = d.channels() if d.degenerate else d.choice("channels of a group", (2, 1, 3, 5))
+    K = d.channels() if d.degenerate or d.large else d.choice("channels of a group", (2, 1, 3, 5))
     low = 0 if d.degenerate else 1
     L = tuple(d.integer(low, 3) for _ in range(d.choice("spatial axes", (2, 1, 3))))
     N = d.choice("batch", (2, 1, 3))

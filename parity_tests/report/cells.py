@@ -42,6 +42,7 @@ REGIMES = {
     "special": "NaN, infinities, signed zeros, ties and kinks: the same class of result",
     "layout": "channels last, permuted, sliced, expanded and offset tensors",
     "degenerate": "empty batches, axes of size zero and one, no batch, huge parameters",
+    "large": "64 channels and more, kernels of 8 and more, batches of 4 and more",
 }
 
 DTYPES = (
