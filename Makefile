@@ -2,7 +2,7 @@
 #
 #   make test      the whole test suite, parity cells included
 #   make report    the parity cells alone, and the page: reports/parity.html
-#   make deep      the same with about ten times as many cases, and torch.compile
+#   make deep      the same with nine times as many cases, and torch.compile
 #   make lint      format, lint, types
 #   make bench     speed beside torch.nn
 #

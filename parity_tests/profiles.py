@@ -24,5 +24,5 @@ class Profile:
 PROFILES = {
     "quick": Profile("quick", rounds=1, examples=2, samples=1, covers=False),
     "default": Profile("default", rounds=1, examples=3, samples=2),
-    "deep": Profile("deep", rounds=4, examples=6, samples=3, deep=True),
+    "deep": Profile("deep", rounds=3, examples=6, samples=3, deep=True),
 }

@@ -28,11 +28,13 @@ from parity_tests.trial import Trial, cotangent_recipe
 
 DIFFERENTIATING = ("gradients", "second")  # the checks whose scripts need cotangents
 LITERAL = 64  # elements: more are made by NumPy in the script, as they were in the suite
+UNSIGNED = "UNSIGNED = (torch.uint8, torch.bool)"  # as the fills' sources want it
 MADE = """
 def made(fill, shape, seed, dtype):
     def numbers(seed):
         random = np.random.Generator(np.random.PCG64(seed))
-        return torch.from_numpy(np.asarray(fill(random, shape, dtype)))
+        values = fill(random, shape, dtype)
+        return torch.from_numpy(np.asarray(np.abs(values) if dtype in UNSIGNED else values))
 
     both = torch.complex(numbers(seed), numbers(seed + 1)) if dtype.is_complex else numbers(seed)
     return both.to(dtype)
@@ -78,8 +80,11 @@ def command(trial: Trial) -> str:
     return f"python -m parity_tests replay {shlex.quote(case)}"
 
 
-def script(trial: Trial) -> str:
-    """A Python script of the case with torch, numpy and the subject alone."""
+def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
+    """A Python script of the case with torch, numpy and the subject alone.
+
+    ``details`` are those of the departure: what the literal definition says of the worst element.
+    """
     name, subject = trial.op.name, trial.subject
     module, _, attribute = subject.name.partition(":")
     torchs = torch_path(trial)
@@ -132,8 +137,30 @@ def script(trial: Trial) -> str:
         "if not isinstance(got, str) and not isinstance(expected, str):",
         "    for a, b in zip(got, expected):",
         '        print("difference", a - b, sep="\\n")',
+        *definition_code(details or {}),
     ]
     return "\n".join(lines) + "\n"
+
+
+def definition_code(details: Mapping[str, Any]) -> list[str]:
+    """What the worst element should be, which even torch in double precision may not say."""
+    if details.get("shape") is not None:
+        what, value = "the shape", str(tuple(details["shape"]))
+        found = "tuple(got[0].shape)"
+    elif details.get("definition") is not None and "position" in details:
+        what = f"{details['result']}{list(details['index'])}"
+        number = details["definition"]
+        value = f"complex({number!r})" if isinstance(number, str) else code("", number)
+        index = "".join(f"[{i}]" for i in details["index"])
+        found = f"got[{details['position']}]{index}.item()"
+    else:
+        return []
+    return [
+        f"defined = {value}",
+        "if not isinstance(got, str):",
+        f"    found = {found}",
+        f'    print("{what}:", found, "by definition", defined)',
+    ]
 
 
 def cotangent_code(over: Mapping[str, Recipe], trial: Trial) -> list[str]:
@@ -294,7 +321,7 @@ def fills_used(recipes: Iterable[Recipe]) -> list[str]:
     if not wanted:
         return []
     sources = [inspect.getsource(f).rstrip() for f in wanted.values()]
-    lines = "\n\n\n".join(["Array = np.ndarray", *sources]).splitlines()
+    lines = "\n\n\n".join(["Array = np.ndarray", UNSIGNED, *sources]).splitlines()
     return [*lines, "", *MADE.splitlines(), "", ""]
 
 

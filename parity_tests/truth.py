@@ -152,6 +152,10 @@ class Truth:
                     f"the float64 oracle: {name}{list(index)} is {number.item()}, "
                     f"by the definition {defined}",
                     kind="oracle",
+                    result=name,
+                    index=index,
+                    position=list(self.values).index(name),
+                    definition=truth.item(),
                 )
 
 

@@ -156,7 +156,13 @@ def compare_values(trial: Trial, true: Truth, party: str, results: Tensors) -> N
         result = result.detach().to("cpu").resolve_conj().resolve_neg()
         value = true.values.get(name)
         if value is None or result.shape != value.shape:
-            trial.blame(party, f"{name} has another shape than in float64", kind="shape")
+            trial.blame(
+                party,
+                f"{name} has another shape than in float64",
+                kind="shape",
+                result=name,
+                shape=None if value is None else tuple(value.shape),
+            )
         elif is_integer(result):
             trial.ledger.comparisons += 1
             compare_integers(trial, true, party, name, result)
@@ -176,6 +182,9 @@ def compare_integers(trial: Trial, true: Truth, party: str, name: str, result: T
             f"{name}{list(index)} is {result[index].item()}, should be {value[index].item()}",
             kind="value",
             result=name,
+            index=index,
+            position=list(true.values).index(name),
+            definition=true.defined(name, index),
         )
 
 
@@ -209,6 +218,7 @@ def arbitrate(
         defined = true.defined(name, index)
         trial.ledger.arbitrated += defined is not None
         message, details = described(party, name, index, result, allowed, defined)
+        details["position"] = list(true.values).index(name)
         message += f" ({wrong} of {good.numel()} elements)"
         if defined is None or not sides_with(defined, result[index], allowed, index):
             trial.blame(party, message, **details)

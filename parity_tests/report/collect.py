@@ -93,7 +93,7 @@ def reproduction(trial: Trial, message: str, details: dict[str, Any]) -> dict[st
         "details": to_json({k: jsonable(v) for k, v in details.items()}),
         "case": case_of(trial),
         "command": command(trial),
-        "script": script(replace(trial, call=details.get("call", trial.call))),
+        "script": script(replace(trial, call=details.get("call", trial.call)), details),
     }
 
 
