@@ -51,12 +51,12 @@ def to_torch(
 ) -> Geometry:
     """What torch is to be told about one axis: a convolution's input, a transpose's output.
 
-    ``padding`` is 'SAME', 'VALID', or a pair of amounts. TensorFlow allows a kernel that just does
-    not fit: then there are no positions, and the grid is extended to let torch compute one that is
-    thrown away.
+    ``padding`` is 'SAME', 'VALID', or a pair of amounts. TensorFlow allows a kernel that does not
+    fit by less than two strides, since it divides towards zero: then there are no positions, and
+    the grid is extended to let torch compute one that is thrown away.
 
     Raises:
-        ValueError: a kernel that spans a stride or more beyond the padded grid.
+        ValueError: a kernel that spans two strides or more beyond the padded grid.
 
     Source: https://www.tensorflow.org/api_docs/python/tf/nn/conv2d_transpose
 
@@ -71,10 +71,11 @@ def to_torch(
     else:
         lo, hi = padding
     room = size + lo + hi - spanned(1, kernel, stride, dilation)
-    if room + stride < 0:
+    if room <= -2 * stride:
         raise ValueError(
-            f"filters must span less than a stride beyond the padded grid, got {kernel} taps with "
-            f"dilation {dilation} and stride {stride} for {size} entries with padding {(lo, hi)}"
+            f"filters must span less than two strides beyond the padded grid, got {kernel} taps "
+            f"with dilation {dilation} and stride {stride} for {size} entries with padding "
+            f"{(lo, hi)}"
         )
     positions = max(0, fitting(size + lo + hi, kernel, stride, dilation))
     # torch takes no empty grid, so there nothing is left to it.
