@@ -190,18 +190,22 @@ def test_costs_of_the_kinds_of_convolution(
 ) -> None:
     x = torch.zeros(1, C, 7, 6)
     M = tuple(sizes.convolution_size(l, k, s, p) for l, k in zip((7, 6), kernel, strict=True))
-    kinds = {
-        costs.depthwise_separable(C, O, kernel, M): reimpl.DepthwiseSeparableConv2d(
-            C, O, kernel, s, p, bias=False
+    options: dict[str, Any] = {"stride": s, "padding": p, "bias": False}
+    kinds = [
+        (
+            costs.depthwise_separable(C, O, kernel, M),
+            reimpl.DepthwiseSeparableConv2d(C, O, kernel, **options),
         ),
-        costs.spatially_separable(C, kernel, (7, 6), s, p): reimpl.SpatiallySeparableConv2d(
-            C, kernel, s, p, bias=False
+        (
+            costs.spatially_separable(C, kernel, (7, 6), s, p),
+            reimpl.SpatiallySeparableConv2d(C, kernel, **options),
         ),
-        costs.flattened(C, O, kernel, (7, 6), s, p): reimpl.FlattenedConv2d(
-            C, O, kernel, s, p, bias=False
+        (
+            costs.flattened(C, O, kernel, (7, 6), s, p),
+            reimpl.FlattenedConv2d(C, O, kernel, **options),
         ),
-    }
-    for found, network in kinds.items():
+    ]
+    for found, network in kinds:
         assert found.parameters == sum(w.numel() for w in network.parameters())
         as_torch = nn.Sequential(*map(torchs, network.children()))
         assert found.multiplications == counted(as_torch, x)
@@ -215,19 +219,19 @@ def torchs(layer: Any) -> nn.Conv2d:
     )  # fmt: skip
 
 
-@given(st.integers(1, 20), kernels, kernels, st.integers(5, 9), st.integers(5, 9))
 @few
+@given(st.integers(1, 20), *[st.integers(0, 2)] * 2, *[st.integers(5, 9)] * 2)
 def test_flattening_costs_a_sum_instead_of_a_product_if_sizes_are_kept(
-    C: int, X: int, Y: int, M: int, N: int
+    C: int, p: int, q: int, M: int, N: int
 ) -> None:
-    """C·X·Y → C + X + Y per filter and place: with 'same' sizes, and not without padding."""
-    kept = costs.convolution(C, 1, (1, 1), (M, N)).multiplications
-    assert kept + M * N * (X + Y) == M * N * (C + X + Y)
-    if X == Y and X % 2:
-        whole = costs.flattened(C, 1, (X, Y), (M, N), padding=X // 2)
-        assert whole == (C + X + Y, M * N * (C + X + Y))
-    if X > 1:
-        assert costs.flattened(C, 1, (X, Y), (M, N)).multiplications < M * N * (C + X + Y)
+    """C·X·Y → C + X + Y per filter and place: with padding that keeps the size, not without."""
+    X, Y = 2 * p + 1, 2 * q + 1
+    kept = costs.flattened(C, 1, (X, Y), (M, N), padding=(p, q))
+    assert kept == (C + X + Y, M * N * (C + X + Y))
+    assert costs.convolution(C, 1, (X, Y), (M, N)) == (C * X * Y, M * N * C * X * Y)
+    cut = costs.flattened(C, 1, (X, Y), (M, N)).multiplications
+    assert cut == C * M * N + X * (M - 2 * p) * N + Y * (M - 2 * p) * (N - 2 * q)
+    assert (cut == kept.multiplications) == (X == Y == 1)
 
 
 @pytest.mark.parametrize("r", [2, 3, 4])

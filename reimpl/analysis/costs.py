@@ -18,6 +18,7 @@ from reimpl import arguments
 from reimpl.analysis.sizes import convolution_size
 
 Ints = Sequence[int]
+Size = int | Sequence[int]
 
 
 class Cost(NamedTuple):
@@ -82,7 +83,7 @@ def depthwise_separable(in_channels: int, out_channels: int, kernel: Ints, posit
 
 
 def spatially_separable(
-    channels: int, kernel: Ints, size: Ints, stride: int = 1, padding: int = 0
+    channels: int, kernel: Ints, size: Ints, stride: Size = 1, padding: Size = 0
 ) -> Cost:
     """C·ΣK parameters: one-dimensional kernels, first axis first, on every channel by itself.
 
@@ -97,11 +98,14 @@ def spatially_separable(
     >>> spatially_separable(1, (3, 3), size=(10, 10), padding=1)
     Cost(parameters=6, multiplications=600)
     """
-    _check_axes("spatially_separable", kernel=kernel, size=size)
+    op, rank = "spatially_separable", len(kernel)
+    _check_axes(op, kernel=kernel, size=size)
+    s = arguments.per_axis(op, "stride", stride, rank, 1)
+    p = arguments.per_axis(op, "padding", padding, rank, 0)
     stages, left = [], list(size)
     for axis, taps in enumerate(kernel):
-        left[axis] = convolution_size(left[axis], taps, stride, padding)
-        line = [taps if a == axis else 1 for a in range(len(kernel))]
+        left[axis] = convolution_size(left[axis], taps, s[axis], p[axis])
+        line = [taps if a == axis else 1 for a in range(rank)]
         stages.append(convolution(channels, channels, line, left, groups=channels))
     return total(*stages)
 
@@ -111,8 +115,8 @@ def flattened(
     out_channels: int,
     kernel: Ints,
     size: Ints,
-    stride: int = 1,
-    padding: int = 0,
+    stride: Size = 1,
+    padding: Size = 0,
 ) -> Cost:
     """O·(C + ΣK) parameters: one-dimensional kernels over the channels, then over each axis.
 
