@@ -104,7 +104,7 @@ def test_recipes_give_the_same_numbers_in_every_dtype() -> None:
 
 def test_reimpl_imports_torch_and_the_standard_library_alone() -> None:
     allowed = {"torch", "reimpl", *sys.stdlib_module_names}
-    for file in Path(reimpl.__file__).parent.glob("*.py"):
+    for file in Path(reimpl.__file__).parent.rglob("*.py"):
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith(("import ", "from ")):
                 assert line.split()[1].split(".")[0] in allowed, f"{file.name}: {line}"

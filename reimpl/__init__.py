@@ -14,6 +14,9 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     resampling  interpolation as one sparse matrix per axis
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
+
+Beside the operators, to be imported by name: :mod:`reimpl.analysis`, what can be said about
+convolutions without running them, and :mod:`reimpl.tensorflow`, TensorFlow's conventions.
 """
 
 from reimpl.activation_modules import (

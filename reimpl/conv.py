@@ -20,7 +20,7 @@ from reimpl.arguments import COMPLEX, INTEGERS, REALS, Ints, accumulator
 from reimpl.layout import arrange, convolution_layout
 from reimpl.padding import Amounts, pad_by_selection
 from reimpl.trilinear import correlate
-from reimpl.windows import Windows
+from reimpl.windows import Windows, fitting
 
 Size = int | Sequence[int]
 
@@ -150,11 +150,11 @@ def convolve(
     channels_last = convolution_layout(x, weight, max(s) > 1 or max(d) > 1, G, padding_mode)
     kernel, x, weight = tuple(weight.shape[2:]), x.to(dtype), weight.to(dtype)
     if padding_mode == "zeros":
-        pads = _paddings(op, padding, kernel, s, d)
+        pads = paddings(op, padding, kernel, s, d)
     else:
         x = pad_by_selection(op, x, padding, padding_mode)  # type: ignore[arg-type]
         pads = ((0, 0),) * rank
-    windows = _windows_over(op, tuple(x.shape[2:]), kernel, s, pads, d)
+    windows = windows_over(op, tuple(x.shape[2:]), kernel, s, pads, d)
     N, O, L = x.shape[0], weight.shape[0], x.shape[2:]
     check_not_empty(op, x)
     y = correlate(
@@ -219,7 +219,7 @@ def check_not_empty(op: str, x: Tensor) -> None:
         )
 
 
-def _paddings(op: str, padding: object, kernel: Ints, s: Ints, d: Ints) -> Amounts:
+def paddings(op: str, padding: object, kernel: Ints, s: Ints, d: Ints) -> Amounts:
     """Zeros in front and behind, per axis."""
     if not isinstance(padding, str):
         return tuple([(p, p) for p in arguments.per_axis(op, "padding", padding, len(kernel), 0)])
@@ -239,16 +239,13 @@ def same_padding(kernel: Ints, dilation: Ints) -> Amounts:
     return tuple([(t // 2, t - t // 2) for t in totals])
 
 
-def _windows_over(op: str, size: Ints, kernel: Ints, s: Ints, pads: Amounts, d: Ints) -> Windows:
+def windows_over(op: str, size: Ints, kernel: Ints, s: Ints, pads: Amounts, d: Ints) -> Windows:
     """All windows that fit into the padded grid."""
-    room = [
-        l + lo + hi - dd * (k - 1) - 1
-        for l, (lo, hi), k, dd in zip(size, pads, kernel, d, strict=True)
-    ]
-    if min(room) < 0:
+    geometry = zip(size, pads, kernel, s, d, strict=True)
+    positions = tuple([fitting(l + lo + hi, k, ss, dd) for l, (lo, hi), k, ss, dd in geometry])
+    if min(positions) < 1:
         raise RuntimeError(
             f"{op}: weight must span no more than the padded input, got kernel {kernel} with "
             f"dilation {d} for an input of {size} with padding {pads}"
         )
-    positions = tuple([r // ss + 1 for r, ss in zip(room, s, strict=True)])
     return Windows(size, positions, kernel, s, tuple([lo for lo, _ in pads]), d)

@@ -16,7 +16,7 @@ from reimpl.arguments import Ints, accumulator
 from reimpl.conv import WIDE, Size, check_bias, check_not_empty, check_tensors, finish
 from reimpl.layout import convolution_layout
 from reimpl.trilinear import spread
-from reimpl.windows import Windows
+from reimpl.windows import Windows, spanned
 
 
 def conv_transpose1d(
@@ -191,7 +191,7 @@ def _windows_under(
         _check_output_padding(op, extra, s, d)
     size = tuple(
         [
-            (m - 1) * ss - 2 * pp + dd * (k - 1) + 1 + e
+            spanned(m, k, ss, dd) - 2 * pp + e
             for m, ss, pp, dd, k, e in zip(positions, s, p, d, kernel, extra, strict=True)
         ]
     )

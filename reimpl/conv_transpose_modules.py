@@ -9,6 +9,7 @@ from torch import Tensor
 from reimpl.arguments import repeated
 from reimpl.conv_modules import ConvolutionModule, Size
 from reimpl.conv_transpose import convolve_transposed
+from reimpl.windows import spanned
 
 
 class _ConvTranspose(ConvolutionModule):
@@ -67,10 +68,8 @@ class _ConvTranspose(ConvolutionModule):
                 f"of {input.dim()} axes, got {output_size}"
             )
         least = [
-            (input.shape[leading + i] - 1) * self.stride[i]
+            spanned(input.shape[leading + i], self.kernel_size[i], self.stride[i], self.dilation[i])
             - 2 * int(self.padding[i])
-            + self.dilation[i] * (self.kernel_size[i] - 1)
-            + 1
             for i in range(rank)
         ]
         extra = tuple([size - low for size, low in zip(wanted, least, strict=True)])

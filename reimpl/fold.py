@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from reimpl import arguments
 from reimpl.arguments import REALS, Ints, accumulator
 from reimpl.linear_map import linear_map
-from reimpl.windows import Windows
+from reimpl.windows import Windows, fitting
 
 Size = int | Sequence[int]
 _DTYPES = (*REALS, torch.complex64, torch.complex128, torch.bool)
@@ -147,13 +147,13 @@ def _windows(
     d = _pair(op, "dilation", dilation, 1)
     p = _pair(op, "padding", padding, 0)
     s = _pair(op, "stride", stride, 1)
-    rooms = [l + 2 * p - d * (k - 1) - 1 for l, p, d, k in zip(size, p, d, K, strict=True)]
-    if min(rooms) < 0:
+    geometry = zip(size, K, s, p, d, strict=True)
+    M = tuple([fitting(l + 2 * pp, k, ss, dd) for l, k, ss, pp, dd in geometry])
+    if min(M) < 1:
         raise RuntimeError(
             f"{op}: kernel_size must span no more than the padded image, got {K} with dilation "
             f"{d} for {size} with padding {p}"
         )
-    M = tuple([room // s + 1 for room, s in zip(rooms, s, strict=True)])
     return Windows(size, M, K, s, p, d)
 
 

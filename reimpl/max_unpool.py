@@ -16,6 +16,7 @@ from reimpl import arguments
 from reimpl.arguments import REALS, Ints, repeated
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.selection import overwrite
+from reimpl.windows import spanned
 
 Size = int | Sequence[int]
 
@@ -146,7 +147,7 @@ def _unpooled_size(
     K = _per_axis(op, "kernel_size", kernel_size, rank)
     s = K if stride is None else _per_axis(op, "stride", stride, rank)
     p = _per_axis(op, "padding", padding, rank)
-    L = tuple([(m - 1) * ss + k - 2 * pp for m, ss, k, pp in zip(M, s, K, p, strict=True)])
+    L = tuple([spanned(m, k, ss, 1) - 2 * pp for m, k, ss, pp in zip(M, K, s, p, strict=True)])
     if output_size is not None:
         if not isinstance(output_size, (tuple, list)):
             raise TypeError(f"{op}: output_size must be integers or None, got {output_size!r}")

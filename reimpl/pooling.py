@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import Ints
-from reimpl.windows import Windows
+from reimpl.windows import Windows, fitting
 
 
 def pooled_input(op: str, rank: int, input: Tensor) -> None:
@@ -38,10 +38,7 @@ def pooled_windows(
 ) -> Windows:
     """The windows of a pool over a grid of ``size``; without a stride they are one kernel apart.
 
-    M = ⌊(L + 2p − d(K−1) − 1) / s⌋ + 1, or with ``ceil_mode`` the quotient rounded up, so that the
-    last window may overhang; but one that would start behind grid and front padding, at
-    s(M−1) ≥ L + p, is dropped (#57178). The padding is at most half a kernel, whatever the
-    dilation (#152152).
+    The padding is at most half a kernel, whatever the dilation (#152152).
     """
     rank = len(size)
     flag(op, "ceil_mode", ceil_mode)
@@ -55,15 +52,24 @@ def pooled_windows(
         raise RuntimeError(f"{op}: padding must be at most half of kernel_size={K}, got {padding}")
     M = []
     for l, k, ss, pp, dd in zip(size, K, s, p, d, strict=True):
-        room = l + 2 * pp - dd * (k - 1) - 1
-        m = (room + (ss - 1 if ceil_mode else 0)) // ss + 1
-        M.append(m - 1 if ceil_mode and (m - 1) * ss >= l + pp else m)
+        M.append(pooled_positions(l, k, ss, pp, dd, ceil_mode))
     if min(M) < 1:
         raise RuntimeError(
             f"{op}: kernel_size must span no more than the padded input, got {K} with "
             f"dilation {d} for an input of {size} with padding {p}"
         )
     return Windows(size, tuple(M), K, s, p, d)
+
+
+def pooled_positions(size: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
+    """How many windows an axis has.
+
+    M = ⌊(L + 2p − d(K−1) − 1) / s⌋ + 1, or with ``ceil_mode`` the quotient rounded up, so that the
+    last window may overhang; but one that would start behind grid and front padding, at
+    s(M−1) ≥ L + p, is dropped (#57178).
+    """
+    m = fitting(size + 2 * p + (s - 1 if ceil_mode else 0), k, s, d)
+    return m - 1 if ceil_mode and s * (m - 1) >= size + p else m
 
 
 def flag(op: str, name: str, value: object) -> None:

@@ -16,6 +16,16 @@ from torch import Tensor
 from reimpl.arguments import Ints
 
 
+def fitting(size: int, kernel: int, stride: int, dilation: int) -> int:
+    """How many windows fit into ``size`` entries: ⌊(L − d(K−1) − 1) / s⌋ + 1; below 1 if none."""
+    return (size - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def spanned(positions: int, kernel: int, stride: int, dilation: int) -> int:
+    """How many entries that many windows span: s(M−1) + d(K−1) + 1."""
+    return stride * (positions - 1) + dilation * (kernel - 1) + 1
+
+
 class Windows(NamedTuple):
     """The geometry of all windows over a grid.
 
@@ -33,15 +43,9 @@ class Windows(NamedTuple):
 
     @property
     def reach(self) -> Ints:
-        """Extent of the padded grid that some window touches: ``s(M−1) + d(K−1) + 1``."""
-        return tuple(
-            [
-                s * (m - 1) + d * (k - 1) + 1
-                for s, m, d, k in zip(
-                    self.stride, self.positions, self.dilation, self.kernel, strict=True
-                )
-            ]
-        )
+        """Extent of the padded grid that some window touches."""
+        geometry = zip(self.positions, self.kernel, self.stride, self.dilation, strict=True)
+        return tuple([spanned(m, k, s, d) for m, k, s, d in geometry])
 
     def gather(self, x: Tensor) -> Tensor:
         """The windows of ``x``, a strided view of the padded grid.
