@@ -1,0 +1,234 @@
+r"""SIFT: keypoints that stay where they are when an image is moved, turned or scaled, described.
+
+Keypoints are the extrema of the difference of Gaussians over place and scale, refined, and kept
+if they stand out and are no edges; see :mod:`reimpl.sift_descriptor` for directions and
+descriptors, :mod:`reimpl.octaves` for the scale space. Nothing is differentiated.
+
+Coordinates: y counts rows downwards and x columns, pixel centres are whole numbers. Angles are
+atan2(∂y, ∂x), in (−π, π]: 0 along a row, π/2 down a column.
+
+Source: Lowe 2004, "Distinctive Image Features from Scale-Invariant Keypoints",
+https://www.cs.ubc.ca/~lowe/papers/ijcv04.pdf; in detail Rey-Otero and Delbracio 2014, "Anatomy of
+the SIFT Method", https://doi.org/10.5201/ipol.2014.82
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from reimpl import arguments
+from reimpl.octaves import Scales, check_scales, octaves
+from reimpl.sift_descriptor import descriptors, directions
+
+_MOVES = 10  # to a neighbouring pixel, while the extremum lies closer to that one
+_REACH = 0.6  # of a pixel, at most, from pixel to extremum; a little more than half ends to and fro
+
+
+class Keypoints(NamedTuple):
+    """N keypoints, each value a tensor (N,).
+
+    ``sigma`` is the blur at which it was found, in pixels of the image; ``response`` the difference
+    of Gaussians there, positive for dark blobs and negative for bright ones. ``octave`` and
+    ``scale`` say which image of the scale space it is read from.
+    """
+
+    y: Tensor
+    x: Tensor
+    sigma: Tensor
+    orientation: Tensor
+    response: Tensor
+    octave: Tensor
+    scale: Tensor
+
+
+@torch.no_grad()
+def sift(
+    image: Tensor, scales: Scales = Scales(), c_dog: float = 0.04 / 3, c_edge: float = 10.0
+) -> tuple[Keypoints, Tensor]:
+    """Keypoints and their descriptors; see :func:`sift_keypoints`, :func:`sift_descriptors`.
+
+    >>> y, x = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
+    >>> blob = torch.exp(-((y - 20) ** 2 + (x - 17) ** 2) / 32)
+    >>> keypoints, descriptors = sift(blob)
+    >>> descriptors.shape[1]
+    128
+    """
+    space = _space("sift", image, scales)
+    keypoints = _keypoints(image, space, scales, c_dog, c_edge)
+    return keypoints, descriptors(space, keypoints, scales)
+
+
+@torch.no_grad()
+def sift_keypoints(
+    image: Tensor, scales: Scales = Scales(), c_dog: float = 0.04 / 3, c_edge: float = 10.0
+) -> Keypoints:
+    r"""Keypoints of an image of brightness in [0, 1].
+
+    Extrema of D = G(2^(1/S)σ)∗x − G(σ)∗x among their 26 neighbours, moved to the extremum of the
+    parabola through them, −H⁻¹∇D. They are kept if |D| exceeds ``c_dog`` (meant for S = 3, scaled
+    for other S), if the principal curvatures have a ratio below ``c_edge``, tr²H/det H <
+    (c+1)²/c, and if the image has σ around them. A keypoint with several directions is repeated.
+
+    Shapes:
+        image (H, W), float32 or float64; N keypoints, of the image's dtype.
+
+    Raises:
+        RuntimeError: another rank, or a size below 12 after upsampling.
+        ValueError: scales that the image cannot have; c_dog negative, c_edge not positive.
+        NotImplementedError: another dtype.
+        TypeError: a value of the wrong kind.
+
+    Source: Lowe 2004, sections 3 to 5
+
+    >>> y, x = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
+    >>> blob = torch.exp(-((y - 20) ** 2 + (x - 17) ** 2) / 32)
+    >>> found = sift_keypoints(blob)
+    >>> found.y.round().unique(), found.x.round().unique()
+    (tensor([20.]), tensor([17.]))
+    """
+    space = _space("sift_keypoints", image, scales)
+    return _keypoints(image, space, scales, c_dog, c_edge)
+
+
+@torch.no_grad()
+def sift_descriptors(image: Tensor, keypoints: Keypoints, scales: Scales = Scales()) -> Tensor:
+    r"""The descriptors of keypoints: histograms of gradients around them, of length one.
+
+    Around a keypoint, in a frame turned to its direction, lie 4×4 cells of 3σ, each with a
+    histogram of 8 directions. Gradients are weighted by a Gaussian of 6σ and shared between the
+    neighbouring cells and directions. The 128 numbers are scaled to length one, cut off at 0.2,
+    scaled again. Entry 32·v + 8·u + t is cell u along the keypoint's direction, v a quarter turn
+    further, direction 2πt/8 to the keypoint's.
+
+    Shapes:
+        image (H, W), N keypoints as of :func:`sift_keypoints` with the same scales, output (N, 128).
+
+    Raises:
+        As :func:`sift_keypoints`; RuntimeError: keypoints of octaves or scales that there are not.
+
+    Source: Lowe 2004, section 6
+
+    >>> image = torch.arange(24.0).repeat(24, 1) / 24
+    >>> middle = torch.tensor([12.0])
+    >>> zero, one = torch.tensor([0]), torch.tensor([1])
+    >>> keypoint = Keypoints(middle, middle, middle / 12, middle * 0, middle * 0, zero, one)
+    >>> sift_descriptors(image, keypoint).view(4, 4, 8).sum((0, 1)).argmax()  # all one direction
+    tensor(0)
+    """
+    space = _space("sift_descriptors", image, scales)
+    if len(keypoints.octave):
+        for name, most in (("octave", len(space) - 1), ("scale", scales.n_scales + 2)):
+            values = getattr(keypoints, name)
+            if not 0 <= int(values.min()) <= int(values.max()) <= most:
+                raise RuntimeError(
+                    f"sift_descriptors: keypoints.{name} must be from 0 to {most} for an image of "
+                    f"{tuple(image.shape)}, got {int(values.min())} to {int(values.max())}"
+                )
+    return descriptors(space, keypoints, scales)
+
+
+def _space(op: str, image: Tensor, scales: Scales) -> tuple[Tensor, ...]:
+    check_scales(op, image, scales)
+    return octaves(image, scales)
+
+
+def _keypoints(
+    image: Tensor, space: tuple[Tensor, ...], scales: Scales, c_dog: float, c_edge: float
+) -> Keypoints:
+    for name, value, least in (("c_dog", c_dog, 0.0), ("c_edge", c_edge, 1e-9)):
+        arguments.number("sift", name, value)
+        if not value >= least:
+            raise ValueError(f"sift: {name} must be positive, got {value}")
+    contrast = c_dog * (2 ** (1 / scales.n_scales) - 1) / (2 ** (1 / 3) - 1)
+    parts = [_of_octave(image, o, space, scales, contrast, c_edge) for o in range(len(space))]
+    return Keypoints(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+
+def _of_octave(
+    image: Tensor, o: int, space: tuple[Tensor, ...], scales: Scales, contrast: float, c_edge: float
+) -> Keypoints:
+    dog = space[o].diff(dim=0)
+    at, offset, value = _refined(dog, _extrema(dog, 0.8 * contrast), contrast, c_edge)
+    pixel = scales.pixel(o)
+    s, y, x = (at + offset).unbind(1)
+    y, x = scales.to_image(y, pixel), scales.to_image(x, pixel)
+    sigma = scales.sigma(s) * pixel
+    H, W = image.shape
+    inside = (torch.minimum(y, x) + 0.5 > sigma) & (y + sigma < H - 0.5) & (x + sigma < W - 0.5)
+    found = Keypoints(
+        y, x, sigma, torch.zeros_like(y), value, torch.full_like(at[:, 0], o), at[:, 0]
+    )
+    found = Keypoints(*(t[inside] for t in found))
+    which, angle = directions(space, found, scales)
+    return Keypoints(*(t[which] for t in found))._replace(orientation=angle)
+
+
+def _extrema(dog: Tensor, threshold: float) -> Tensor:
+    """(n, 3) places (s, y, x) off the faces where no neighbour is larger, or none is smaller."""
+    middle = dog[1:-1, 1:-1, 1:-1]
+    top = (middle > threshold) & (middle >= _largest(dog))
+    bottom = (middle < -threshold) & (middle <= -_largest(-dog))
+    return (top | bottom).nonzero() + 1
+
+
+def _largest(t: Tensor) -> Tensor:
+    """The maximum over each 3×3×3 neighbourhood, one axis after the other."""
+    for axis in range(3):
+        M = t.shape[axis] - 2
+        t = torch.maximum(
+            torch.maximum(t.narrow(axis, 0, M), t.narrow(axis, 1, M)), t.narrow(axis, 2, M)
+        )
+    return t
+
+
+def _refined(
+    dog: Tensor, at: Tensor, contrast: float, c_edge: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Places near extrema, the offsets to the extrema from there, the values at the extrema."""
+    last = torch.tensor(dog.shape, device=dog.device) - 2
+    for _ in range(_MOVES):
+        offset = _parabola(dog, at).offset
+        move = (offset > _REACH).long() - (offset < -_REACH).long()
+        moved = torch.minimum((at + move).clamp_min(1), last)
+        if torch.equal(moved, at):
+            break
+        at = moved
+    offset, value, yy, yx, xx = _parabola(dog, at)
+    determinant, trace = yy * xx - yx * yx, yy + xx
+    # Opposite curvatures, a negative determinant, are no extremum of the place.
+    stands_out = (value.abs() > contrast) & (trace**2 * c_edge < (c_edge + 1) ** 2 * determinant)
+    kept = stands_out & (offset.abs() < _REACH).all(1)
+    return at[kept], offset[kept], value[kept]
+
+
+class _Parabola(NamedTuple):
+    """Its extremum, and its curvatures over the image."""
+
+    offset: Tensor  # (n, 3), −H⁻¹g
+    value: Tensor
+    yy: Tensor
+    yx: Tensor
+    xx: Tensor
+
+
+def _parabola(dog: Tensor, at: Tensor) -> _Parabola:
+    """The parabola through the values around each place, by differences."""
+    step = torch.arange(-1, 2, device=at.device)
+    s, y, x = at.view(-1, 3, 1, 1, 1).unbind(1)
+    cube = dog[s + step.view(3, 1, 1), y + step.view(3, 1), x + step]  # (n, 3, 3, 3)
+    centre = cube[:, 1, 1, 1]
+    lines = cube[:, :, 1, 1], cube[:, 1, :, 1], cube[:, 1, 1, :]
+    gradient = torch.stack([(l[:, 2] - l[:, 0]) / 2 for l in lines], 1)
+    ss, yy, xx = (l[:, 2] + l[:, 0] - 2 * centre for l in lines)
+    planes = cube[:, :, :, 1], cube[:, :, 1, :], cube[:, 1, :, :]
+    sy, sx, yx = ((p[:, 2, 2] + p[:, 0, 0] - p[:, 2, 0] - p[:, 0, 2]) / 4 for p in planes)
+    rows = (ss, sy, sx), (sy, yy, yx), (sx, yx, xx)
+    a, b, c = (torch.stack(row, 1) for row in rows)
+    # Cramer's rule; a singular H has no extremum, and its offset is not finite.
+    inverse = torch.stack([torch.linalg.cross(*pair) for pair in ((b, c), (c, a), (a, b))], 1)
+    determinant = (a * inverse[:, 0]).sum(1, keepdim=True)
+    offset = -(inverse * gradient.unsqueeze(1)).sum(2) / determinant
+    return _Parabola(offset, centre + (gradient * offset).sum(1) / 2, yy, yx, xx)
