@@ -11,6 +11,7 @@ related by k_image = (2^o·k + ½)/upsampling − ½.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import log2
 from typing import Any, NamedTuple
 
@@ -68,7 +69,7 @@ def octaves(image: Tensor, scales: Scales) -> tuple[Tensor, ...]:
     for _ in range(n):
         blurs = [float(scales.sigma(s)) for s in range(scales.n_scales + 3)]
         images = [first]
-        for have, want in zip(blurs, blurs[1:], strict=False):
+        for have, want in pairwise(blurs):
             images.append(_blurred(images[-1], (want**2 - have**2) ** 0.5))
         found.append(torch.stack(images))
         first = every_second(images[scales.n_scales])

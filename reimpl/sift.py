@@ -27,6 +27,9 @@ _MOVES = 10  # to a neighbouring pixel, while the extremum lies closer to that o
 _REACH = 0.6  # of a pixel, at most, from pixel to extremum; a little more than half ends to and fro
 
 
+LOWE = Scales()
+
+
 class Keypoints(NamedTuple):
     """N keypoints, each value a tensor (N,).
 
@@ -46,7 +49,7 @@ class Keypoints(NamedTuple):
 
 @torch.no_grad()
 def sift(
-    image: Tensor, scales: Scales = Scales(), c_dog: float = 0.04 / 3, c_edge: float = 10.0
+    image: Tensor, scales: Scales = LOWE, c_dog: float = 0.04 / 3, c_edge: float = 10.0
 ) -> tuple[Keypoints, Tensor]:
     """Keypoints and their descriptors; see :func:`sift_keypoints`, :func:`sift_descriptors`.
 
@@ -63,7 +66,7 @@ def sift(
 
 @torch.no_grad()
 def sift_keypoints(
-    image: Tensor, scales: Scales = Scales(), c_dog: float = 0.04 / 3, c_edge: float = 10.0
+    image: Tensor, scales: Scales = LOWE, c_dog: float = 0.04 / 3, c_edge: float = 10.0
 ) -> Keypoints:
     r"""Keypoints of an image of brightness in [0, 1].
 
@@ -94,7 +97,7 @@ def sift_keypoints(
 
 
 @torch.no_grad()
-def sift_descriptors(image: Tensor, keypoints: Keypoints, scales: Scales = Scales()) -> Tensor:
+def sift_descriptors(image: Tensor, keypoints: Keypoints, scales: Scales = LOWE) -> Tensor:
     r"""The descriptors of keypoints: histograms of gradients around them, of length one.
 
     Around a keypoint, in a frame turned to its direction, lie 4×4 cells of 3σ, each with a
@@ -104,7 +107,8 @@ def sift_descriptors(image: Tensor, keypoints: Keypoints, scales: Scales = Scale
     further, direction 2πt/8 to the keypoint's.
 
     Shapes:
-        image (H, W), N keypoints as of :func:`sift_keypoints` with the same scales, output (N, 128).
+        image (H, W), N keypoints that :func:`sift_keypoints` finds with these scales, output
+        (N, 128).
 
     Raises:
         As :func:`sift_keypoints`; RuntimeError: keypoints of octaves or scales that there are not.

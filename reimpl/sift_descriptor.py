@@ -110,9 +110,8 @@ def _to_directions(turn: Tensor) -> Tensor:
     """(n, P) -> (n, P, 8): likewise of each direction, all the way round."""
     bins = torch.arange(_DIRECTIONS, device=turn.device, dtype=turn.dtype)
     half = _DIRECTIONS / 2
-    return (1 - ((turn.unsqueeze(2) - bins + half).remainder(_DIRECTIONS) - half).abs()).clamp_min(
-        0
-    )
+    apart = ((turn.unsqueeze(2) - bins + half).remainder(_DIRECTIONS) - half).abs()
+    return (1 - apart).clamp_min(0)
 
 
 def _of_length_one(d: Tensor) -> Tensor:

@@ -167,17 +167,33 @@ LEVELS: dict[str, dict[str, tuple[Any, ...]]] = {
 
 
 def draw_filter(
-    d: Draw, *, options: Mapping[str, tuple[Any, ...]], fill: str | None = None
+    d: Draw,
+    *,
+    options: Mapping[str, tuple[Any, ...]],
+    fill: str | None = None,
+    least: int = 1,
 ) -> Call:
     """An image, or some with up to two axes before them, as small as one pixel."""
     chosen = {name: d.choice(name, values) for name, values in options.items()}
     lead = d.choice("axes before", (1, 0, 2))
     batch = [d.batch() or 0 if d.degenerate else d.integer(1, 3)] * (lead > 0)
     channels = [d.integer(1, 2)] * (lead > 1)
-    H, W = (d.integer(1, 2 if d.degenerate else 6) for _ in "HW")
-    fill = None if d.regime in ("exact", "special") else fill
+    H, W = (d.integer(least, 2 if d.degenerate else 6) for _ in "HW")
     x = d.tensor(*batch, *channels, H, W, batched=lead > 0, fill=fill)
     return Call({"input": x, **chosen}, {}, ("input",), d.cotangent())
+
+
+def draw_angle(d: Draw, *, options: Mapping[str, tuple[Any, ...]]) -> Call:
+    """Images whose derivatives are exact, since the angle jumps where they change their signs.
+
+    Finite differences judge ordinary ones: larger than one pixel, and without mirrors, which have
+    no derivative across the border.
+    """
+    if d.regime == "ordinary":
+        smooth = tuple(mode for mode in MODES if mode != "reflect")
+        return draw_filter(d, options={"padding_mode": smooth}, least=3)
+    exact = d.regime in ("exact", "special")
+    return draw_filter(d, options=options, fill=None if exact else "integers")
 
 
 def draw_gamma(d: Draw) -> Call:
@@ -220,7 +236,7 @@ def image_filter(
     reference: Callable[..., Any],
     signature: str,
     own: tuple[Any, ...],
-    fill: str | None = None,
+    draw: Callable[..., Call] = draw_filter,
     **fields: Any,
 ) -> Op:
     """Declare a filter with a padding_mode, and relations of its own."""
@@ -230,7 +246,7 @@ def image_filter(
         name=name,
         signature=signature,
         definition=getattr(definitions, name),
-        draw=partial(draw_filter, options=options, fill=fill),
+        draw=partial(draw, options=options),
         differentiable=("input",),
         dtypes=FLOATS,
         levels=options,
@@ -268,7 +284,7 @@ FILTERS = (
         sobel_orientation,
         f"(input, {MODE}",
         (relations.blind_to_other_samples,),
-        fill="integers",  # the angle jumps where rounding may take a derivative across zero
+        draw=draw_angle,
         primitives=("atan2",),
     ),
     image_filter(laplacian, f"(input, {MODE}", LINEAR),
