@@ -59,7 +59,8 @@ def sift(
     >>> descriptors.shape[1]
     128
     """
-    space = _space("sift", image, scales)
+    _check("sift", image, scales, c_dog, c_edge)
+    space = octaves(image, scales)
     keypoints = _keypoints(image, space, scales, c_dog, c_edge)
     return keypoints, descriptors(space, keypoints, scales)
 
@@ -92,8 +93,8 @@ def sift_keypoints(
     >>> found.y.round().unique(), found.x.round().unique()
     (tensor([20.]), tensor([17.]))
     """
-    space = _space("sift_keypoints", image, scales)
-    return _keypoints(image, space, scales, c_dog, c_edge)
+    _check("sift_keypoints", image, scales, c_dog, c_edge)
+    return _keypoints(image, octaves(image, scales), scales, c_dog, c_edge)
 
 
 @torch.no_grad()
@@ -122,7 +123,8 @@ def sift_descriptors(image: Tensor, keypoints: Keypoints, scales: Scales = LOWE)
     >>> sift_descriptors(image, keypoint).view(4, 4, 8).sum((0, 1)).argmax()  # all one direction
     tensor(0)
     """
-    space = _space("sift_descriptors", image, scales)
+    check_scales("sift_descriptors", image, scales)
+    space = octaves(image, scales)
     if len(keypoints.octave):
         for name, most in (("octave", len(space) - 1), ("scale", scales.n_scales + 2)):
             values = getattr(keypoints, name)
@@ -134,18 +136,19 @@ def sift_descriptors(image: Tensor, keypoints: Keypoints, scales: Scales = LOWE)
     return descriptors(space, keypoints, scales)
 
 
-def _space(op: str, image: Tensor, scales: Scales) -> tuple[Tensor, ...]:
+def _check(op: str, image: Tensor, scales: Scales, c_dog: float, c_edge: float) -> None:
     check_scales(op, image, scales)
-    return octaves(image, scales)
+    arguments.number(op, "c_dog", c_dog)
+    arguments.number(op, "c_edge", c_edge)
+    if not c_dog >= 0:
+        raise ValueError(f"{op}: c_dog must be non-negative, got {c_dog}")
+    if not c_edge > 0:
+        raise ValueError(f"{op}: c_edge must be positive, got {c_edge}")
 
 
 def _keypoints(
     image: Tensor, space: tuple[Tensor, ...], scales: Scales, c_dog: float, c_edge: float
 ) -> Keypoints:
-    for name, value, least in (("c_dog", c_dog, 0.0), ("c_edge", c_edge, 1e-9)):
-        arguments.number("sift", name, value)
-        if not value >= least:
-            raise ValueError(f"sift: {name} must be positive, got {value}")
     contrast = c_dog * (2 ** (1 / scales.n_scales) - 1) / (2 ** (1 / 3) - 1)
     parts = [_of_octave(image, o, space, scales, contrast, c_edge) for o in range(len(space))]
     return Keypoints(*(torch.cat(values) for values in zip(*parts, strict=True)))
