@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,6 @@ from torch import Tensor
 import reimpl
 from reimpl.octaves import Scales
 from reimpl.sift import sift, sift_descriptors, sift_keypoints
-
-IMAGES = ("camera", "coins", "page")  # of those that come with scikit-image
 
 
 def blob(y: float, x: float, width: float, size: int = 64) -> Tensor:
@@ -51,6 +48,17 @@ def test_a_blob_is_found_at_its_centre_and_scale(width: float, upsampling: int) 
     expected = math.sqrt((width**2 - 0.25**2) / 2 ** (1 / 3))
     assert found.sigma[i].item() == pytest.approx(expected, rel=0.03)
     assert found.response[i] < 0
+
+
+@pytest.mark.parametrize("degrees", [0, 17, 45, 95, -100, 178])
+def test_a_direction_is_that_of_the_slope(degrees: float) -> None:
+    """A small blob on a steep slope: to a quarter of a bin, wherever in its bin that is."""
+    k, angle = torch.arange(64, dtype=torch.float64) - 31, math.radians(degrees)
+    slope = (k * math.cos(angle) + k.view(-1, 1) * math.sin(angle)) / 90 + 0.5
+    found = sift_keypoints(slope + 0.2 * blob(31, 31, 3.0))
+    nearest = torch.hypot(found.y - 31, found.x - 31).argmin()
+    apart = found.orientation[nearest] - angle
+    assert math.degrees(math.remainder(apart, 2 * math.pi)) == pytest.approx(0, abs=2.5)
 
 
 def test_brightness_upside_down_changes_signs_alone() -> None:
@@ -154,14 +162,18 @@ class Found:
     descriptors: Tensor  # of length one
 
 
-def ours(image: Tensor) -> Found:
-    keypoints, descriptors = sift(image)
+def ours(image: Tensor, turned: float = 0.0) -> Found:
+    """Described as if all directions were turned by so much."""
+    keypoints = sift_keypoints(image)
+    keypoints = keypoints._replace(orientation=keypoints.orientation + turned)
+    descriptors = sift_descriptors(image, keypoints)
     return Found(torch.stack((keypoints.y, keypoints.x), 1), keypoints.sigma, descriptors)
 
 
 def scikit_images(image: Tensor) -> Found:
     """Positions a quarter of a pixel too far, since doubling shifts the grid by that.
 
+    A direction is half a bin, 5°, beyond the middle of its bin: on our scale, too small by that.
     Angles go from rows to columns, the other way round than ours: cells along the direction come
     first, those across and the directions in the opposite order.
     """
@@ -205,27 +217,33 @@ def shares(a: Found, b: Found) -> tuple[float, float, float]:
     )
 
 
-@cache
-def photograph(name: str) -> tuple[Tensor, Found]:
-    """One of the images in scikit-image's wheel, and what we find in it."""
+def photograph(name: str) -> Tensor:
+    """One of the images in scikit-image's wheel."""
     data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
-    image = torch.from_numpy(getattr(data, name)().astype(np.float32) / 255)
-    return image, ours(image)
+    return torch.from_numpy(getattr(data, name)().astype(np.float32) / 255)
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", ["camera", "coins", "page"])
 def test_scikit_image_finds_the_same(name: str) -> None:
-    image, found = photograph(name)
-    there, back, matched = shares(found, scikit_images(image))
+    image = photograph(name)
+    there, back, matched = shares(ours(image), scikit_images(image))
     assert min(there, back) > 0.98
     assert matched > 0.9
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", ["coins", "page", "text"])
+def test_scikit_image_describes_the_same_but_for_half_a_bin(name: str) -> None:
+    """5° are what sets descriptors apart: most of all in pages, whose letters look alike."""
+    image = photograph(name)
+    _, _, matched = shares(ours(image, turned=-math.radians(5)), scikit_images(image))
+    assert matched > 0.98
+
+
+@pytest.mark.parametrize("name", ["camera", "coins"])
 def test_opencv_finds_most_of_the_same(name: str) -> None:
     """Nearly all of its own; it drops what is within five pixels of a border, and duplicates."""
-    image, found = photograph(name)
-    there, back, matched = shares(found, opencvs(image))
+    image = photograph(name)
+    there, back, matched = shares(ours(image), opencvs(image))
     assert there > 0.8
     assert back > 0.95
-    assert matched > 0.8
+    assert matched > 0.9

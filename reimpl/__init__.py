@@ -13,6 +13,7 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     pooling     where pooling windows lie
     resampling  interpolation as one sparse matrix per axis
     correlation filters of images, along one axis at a time
+    sift        keypoints and descriptors, which have no derivative: import reimpl.sift
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
 """
