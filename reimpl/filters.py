@@ -158,22 +158,20 @@ def _derivatives(x: Tensor, padding_mode: str) -> Tensor:
 
 
 def _length(d: Tensor) -> Tensor:
-    """√(∂y² + ∂x²); the pullback is the direction, which at zero is zero."""
+    """√(∂y² + ∂x²), whose gradient is the direction: d over its length, and at zero zero."""
 
     def length(d: Tensor) -> Tensor:
         return d.square().sum(-3).sqrt()
 
-    def direction(d: Tensor) -> Tensor:
+    def times_direction(factor: Tensor, d: Tensor) -> Tensor:
         r = _length(d).unsqueeze(-3)
         flat = r == 0
-        return (d / r.masked_fill(flat, 1)).masked_fill(flat, 0)
+        return (factor * (d / r.masked_fill(flat, 1))).masked_fill(flat, 0)
 
-    return by_formulas(
-        d,
-        length,
-        lambda g, d: g.unsqueeze(-3) * direction(d),
-        lambda t, d: (t * direction(d)).sum(-3),
-    )
+    def pull(g: Tensor, d: Tensor) -> Tensor:
+        return times_direction(g.unsqueeze(-3), d)
+
+    return by_formulas(d, length, pull, lambda t, d: times_direction(t, d).sum(-3))
 
 
 def _angle(d: Tensor) -> Tensor:
@@ -183,16 +181,14 @@ def _angle(d: Tensor) -> Tensor:
         dy, dx = (d + 0.0).unbind(-3)  # −0 + 0 = 0: a sign of zero would choose between ±π
         return torch.atan2(dy, dx).masked_fill((dy == 0) & (dx == 0), 0)
 
-    def slope(d: Tensor) -> Tensor:
+    def times_slope(factor: Tensor, d: Tensor) -> Tensor:
         dy, dx = d.unbind(-3)
-        square = dy.square() + dx.square()
-        flat = (square == 0).unsqueeze(-3)
+        square = (dy.square() + dx.square()).unsqueeze(-3)
+        flat = square == 0
         turned = torch.stack((dx, -dy), -3)
-        return (turned / square.unsqueeze(-3).masked_fill(flat, 1)).masked_fill(flat, 0)
+        return (factor * (turned / square.masked_fill(flat, 1))).masked_fill(flat, 0)
 
-    return by_formulas(
-        d,
-        angle,
-        lambda g, d: g.unsqueeze(-3) * slope(d),
-        lambda t, d: (t * slope(d)).sum(-3),
-    )
+    def pull(g: Tensor, d: Tensor) -> Tensor:
+        return times_slope(g.unsqueeze(-3), d)
+
+    return by_formulas(d, angle, pull, lambda t, d: times_slope(t, d).sum(-3))

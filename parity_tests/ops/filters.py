@@ -180,7 +180,9 @@ def draw_filter(
     channels = [d.integer(1, 2)] * (lead > 1)
     H, W = (d.integer(least, 2 if d.degenerate else 6) for _ in "HW")
     x = d.tensor(*batch, *channels, H, W, batched=lead > 0, fill=fill)
-    return Call({"input": x, **chosen}, {}, ("input",), d.cotangent())
+    # At a border a pixel is met by weights of both signs: of an infinite cotangent times these the
+    # sum is NaN, of the weights' sum times it not.
+    return d.finite_but(Call({"input": x, **chosen}, {}, ("input",), d.cotangent()), "input")
 
 
 def draw_angle(d: Draw, *, options: Mapping[str, tuple[Any, ...]]) -> Call:
