@@ -12,6 +12,8 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     standardize mean zero and variance one over chosen axes; affine scales and shifts
     pooling     where pooling windows lie
     resampling  interpolation as one sparse matrix per axis
+    correlation filters of images, along one axis at a time
+    sift        keypoints and descriptors, which have no derivative: import reimpl.sift
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
 
@@ -78,6 +80,13 @@ from reimpl.conv_kinds import (
 from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
 from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from reimpl.filters import (
+    gamma,
+    laplacian,
+    sobel,
+    sobel_magnitude,
+    sobel_orientation,
+)
 from reimpl.fold import Fold, Unfold, fold, unfold
 from reimpl.group_norm import GroupNorm, group_norm
 from reimpl.initial import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
@@ -128,6 +137,12 @@ from reimpl.padding_modules import (
     ZeroPad1d,
     ZeroPad2d,
     ZeroPad3d,
+)
+from reimpl.scale_space import (
+    difference_of_gaussians,
+    gaussian_blur,
+    gaussian_pyramid,
+    laplacian_of_gaussian,
 )
 from reimpl.shuffle import (
     ChannelShuffle,
@@ -235,9 +250,13 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "difference_of_gaussians",
     "elu",
     "elu_",
     "fold",
+    "gamma",
+    "gaussian_blur",
+    "gaussian_pyramid",
     "group_norm",
     "hardtanh",
     "hardtanh_",
@@ -245,6 +264,8 @@ __all__ = [
     "interpolate",
     "kaiming_normal_",
     "kaiming_uniform_",
+    "laplacian",
+    "laplacian_of_gaussian",
     "layer_norm",
     "leaky_relu",
     "leaky_relu_",
@@ -269,6 +290,9 @@ __all__ = [
     "relu_",
     "rms_norm",
     "sigmoid",
+    "sobel",
+    "sobel_magnitude",
+    "sobel_orientation",
     "softmax",
     "softmin",
     "softplus",

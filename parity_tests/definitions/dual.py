@@ -135,3 +135,15 @@ def power(x: Any, p: Any) -> Any:
     if x < 0 and p != int(p):
         return x * math.nan
     return x**p
+
+
+def atan2(y: Any, x: Any) -> Any:
+    """The angle of (x, y); its slope is (x·y' − y·x') / (x² + y²)."""
+    if isinstance(y, Dual) or isinstance(x, Dual):
+        a, b = _dual(y), _dual(x)
+        square = a.value * a.value + b.value * b.value
+        turned = times(a.slope, b.value) - times(b.slope, a.value)
+        return Dual(atan2(a.value, b.value), times(turned, 1 / square))
+    if not (mpmath.isfinite(y) and mpmath.isfinite(x)):  # mpmath knows no angles of infinities
+        return mpmath.mpf(math.atan2(float(y), float(x)))
+    return math.atan2(y, x) if isinstance(y, int | float) else mpmath.atan2(y, x)
