@@ -12,6 +12,7 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     standardize mean zero and variance one over chosen axes; affine scales and shifts
     pooling     where pooling windows lie
     resampling  interpolation as one sparse matrix per axis
+    cooley_tukey  the fast Fourier transform of any length; spectrum over several axes
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
 """
@@ -76,6 +77,13 @@ from reimpl.conv_modules import Conv1d, Conv2d, Conv3d
 from reimpl.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from reimpl.conv_transpose_modules import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from reimpl.fold import Fold, Unfold, fold, unfold
+from reimpl.fourier import fft, fftn, ifft, ifftn
+from reimpl.frequency_filters import (
+    gaussian_high_pass,
+    gaussian_low_pass,
+    ideal_high_pass,
+    ideal_low_pass,
+)
 from reimpl.group_norm import GroupNorm, group_norm
 from reimpl.initial import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
 from reimpl.instance_norm import instance_norm
@@ -234,10 +242,18 @@ __all__ = [
     "conv_transpose3d",
     "elu",
     "elu_",
+    "fft",
+    "fftn",
     "fold",
+    "gaussian_high_pass",
+    "gaussian_low_pass",
     "group_norm",
     "hardtanh",
     "hardtanh_",
+    "ideal_high_pass",
+    "ideal_low_pass",
+    "ifft",
+    "ifftn",
     "instance_norm",
     "interpolate",
     "kaiming_normal_",
