@@ -245,7 +245,7 @@ def fourier_roundings(n: int) -> float:
     longer, but random errors grow as the root of the length.
 
     **One output.** The errors of all steps are spread by the rest of the transform over the n
-    outputs, whose root mean square error is thus η·log₂n·u·‖x‖₂. That is the bound, and `SAFETY` = 8
+    outputs, whose root mean square error is thus η·log₂n·u·‖x‖₂. That is the bound; `SAFETY` = 8
     times it is accepted, which contains the theorem outright for n ≤ 64 = 8²: there one output may
     have all of the error. Data without spread (a constant, a pure tone) keep their errors where the
     output is, |y[k]| ≤ √n·‖x‖₂, whence the larger of ‖x‖₂ and |y[k]| is what counts.

@@ -44,6 +44,7 @@ def resized(x: Tensor, lengths: Lengths) -> Tensor:
 def _laid_out(y: Tensor, x: Tensor, axes: Collection[int]) -> Tensor:
     """Dense, the transformed axes innermost; within them and before them, in the order of x."""
     transformed = {x.dim() + axis for axis in axes}
-    order = sorted(range(x.dim()), key=lambda d: (d in transformed, -x.stride(d)))
+    strides = x.stride()
+    order = sorted(range(x.dim()), key=lambda d: (d in transformed, -strides[d]))
     back = [order.index(d) for d in range(x.dim())]
     return y.permute(order).contiguous().permute(back)

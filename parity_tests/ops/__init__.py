@@ -8,6 +8,7 @@ from parity_tests.ops.averages import AVERAGES
 from parity_tests.ops.batch_norm import BATCH_NORMS
 from parity_tests.ops.conv_kinds import KINDS
 from parity_tests.ops.convolution import CONVOLUTIONS
+from parity_tests.ops.fourier import TRANSFORMS
 from parity_tests.ops.initial import INITIALISERS
 from parity_tests.ops.interpolation import INTERPOLATIONS
 from parity_tests.ops.linear import LINEARS
@@ -28,6 +29,7 @@ OPS: tuple[Op, ...] = (
     *ACTIVATIONS,
     *INTERPOLATIONS,
     *REARRANGEMENTS,
+    *TRANSFORMS,
     *INITIALISERS,
 )
 
