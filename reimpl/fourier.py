@@ -17,7 +17,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.arguments import INTEGERS
 from reimpl.linear_map import linear_map
-from reimpl.spectrum import Lengths, resized, spectrum
+from reimpl.spectrum import COMPLEX_OF, Lengths, resized, spectrum
 
 _DTYPES = (
     torch.float32,
@@ -140,13 +140,13 @@ def ifftn(
 
 
 def _transformed(op: str, input: Tensor, lengths: Lengths, norm: str | None, sign: int) -> Tensor:
-    scale = _scale(op, norm, prod(lengths.values()), inverse=sign > 0)
+    scale = _scale(op, norm, prod([*lengths.values()]), inverse=sign > 0)
     own = {axis: input.shape[axis] for axis in lengths}
     real = not input.is_complex()
     floating = input.dtype if input.is_floating_point() or not real else torch.get_default_dtype()
 
     def forward(x: Tensor) -> Tensor:
-        return spectrum(resized(x.to(floating.to_complex()), lengths), lengths, sign, scale)
+        return spectrum(resized(x.to(COMPLEX_OF[floating]), lengths), lengths, sign, scale)
 
     def adjoint(y: Tensor) -> Tensor:
         x = resized(spectrum(y, lengths, -sign, scale), own)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.linear_map import linear_map
-from reimpl.spectrum import spectrum
+from reimpl.spectrum import COMPLEX_OF, spectrum
 
 Mask = Callable[[Tensor], Tensor]  # of |f|
 
@@ -137,7 +137,7 @@ def _filtered(op: str, input: Tensor, cutoff: Any, mask: Mask) -> Tensor:
     m = m.to(input.device, input.dtype)
 
     def apply(x: Tensor) -> Tensor:
-        masked = spectrum(x.to(x.dtype.to_complex()), _IMAGE, -1) * m
+        masked = spectrum(x.to(COMPLEX_OF[x.dtype]), _IMAGE, -1) * m
         return spectrum(masked, _IMAGE, 1, 1 / (H * W)).real.contiguous()
 
     return linear_map(input, apply, apply)

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import torch
 from torch import Tensor
 
 from reimpl.cooley_tukey import transform
 from reimpl.layout import arrange, looks_channels_last
 
 Lengths = dict[int, int]  # by axis
+
+COMPLEX_OF = {  # dtype.to_complex(), which torch.compile does not know
+    torch.float32: torch.complex64,
+    torch.float64: torch.complex128,
+    torch.complex64: torch.complex64,
+    torch.complex128: torch.complex128,
+}
 
 
 def spectrum(x: Tensor, axes: Collection[int], sign: int, scale: float = 1.0) -> Tensor:
@@ -36,15 +44,16 @@ def resized(x: Tensor, lengths: Lengths) -> Tensor:
     if sizes == list(x.shape):
         return x
     channels_last = x.dim() in (4, 5) and looks_channels_last(x)
-    y = arrange(x.new_zeros(sizes), channels_last) if channels_last else x.new_zeros(sizes)
+    y = arrange(x.new_zeros(sizes), channels_last)
     y[tuple(slice(n) for n in x.shape)] = x
     return y
 
 
 def _laid_out(y: Tensor, x: Tensor, axes: Collection[int]) -> Tensor:
     """Dense, the transformed axes innermost; within them and before them, in the order of x."""
-    transformed = {x.dim() + axis for axis in axes}
-    strides = x.stride()
-    order = sorted(range(x.dim()), key=lambda d: (d in transformed, -strides[d]))
+    strides, transformed = x.stride(), [x.dim() + axis for axis in axes]
+    outermost_first = sorted(range(x.dim()), key=lambda d: -strides[d])
+    order = [d for d in outermost_first if d not in transformed]
+    order += [d for d in outermost_first if d in transformed]
     back = [order.index(d) for d in range(x.dim())]
     return y.permute(order).contiguous().permute(back)
