@@ -47,6 +47,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(RUN) -m parity_tests.bench
+	$(RUN) -m parity_tests.bench_fourier
 
 # Installed once, and again whenever what to install has changed.
 .venv/ready: pyproject.toml constraints.txt

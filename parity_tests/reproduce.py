@@ -90,7 +90,6 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
     torchs = torch_path(trial)
     over = cotangents(trial) if trial.check in DIFFERENTIATING else {}
     ours = torchs if subject.is_torch else ".".join(filter(None, (module, attribute, name)))
-    double = "torch.complex128" if trial.dtype.is_complex else "torch.float64"
     lines = [
         f'"""{name}, {trial.check}: {subject.name} against torch in double precision."""',
         "",
@@ -114,8 +113,9 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
         "",
         "",
         "def exactly(t):",
-        f"    wide = t.to({double}) if t.is_floating_point() or t.is_complex() else t",
-        "    return wide.contiguous().clone()",
+        "    wide = torch.complex128 if t.is_complex() else torch.float64",
+        "    exact = t.to(wide) if t.is_floating_point() or t.is_complex() else t",
+        "    return exact.contiguous().clone()",
         "",
         "",
         "def copied(t):",
@@ -176,8 +176,8 @@ def cotangents(trial: Trial) -> dict[str, Recipe]:
     made: dict[str, Recipe] = {}
 
     def remember(name: str, output: Tensor) -> Tensor:
-        made[name] = cotangent_recipe(trial.call, name, tuple(output.shape))
-        return made[name].tensor(double)
+        made[name] = cotangent_recipe(trial.call, name, output, trial.dtype)
+        return made[name].tensor(double).to(output.dtype)
 
     double = torch.complex128 if trial.dtype.is_complex else torch.float64
     inputs = trial.call.tensors(double)

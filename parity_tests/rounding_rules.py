@@ -74,6 +74,8 @@ ANTIALIASED = _names("""
     _upsample_bicubic2d_aa _upsample_bicubic2d_aa_backward
     _upsample_lanczos2d_aa _upsample_lanczos2d_aa_backward""")
 
+FOURIER = _names("_fft_c2c _fft_r2c _fft_c2r")
+
 PRODUCT_PLUS = _names("addmm baddbmm")
 
 # Sums, linear in each operand, whose addends take this many roundings each: none for an element
@@ -212,6 +214,51 @@ def averaging_window(name: str, args: Sequence[Any]) -> tuple[int, int | None]:
     largest = abs(divisor or math.prod(window))
     power_of_two = largest & (largest - 1) == 0
     return largest, largest.bit_length() - 1 if uniform and power_of_two else None
+
+
+def fourier_magnitudes(name: str, args: Sequence[Any], x: Tensor) -> tuple[int, Tensor, Tensor]:
+    """The number of addends n of a Fourier transform, Σ|x| and ‖x‖₂ over its axes, scaled as it is.
+
+    Half a spectrum, as a transform to real numbers takes it, stands for all of it.
+    """
+    dim, normalization, last = args[1:4]
+    half = name == "_fft_c2r"
+    n = math.prod(x.shape[d] for d in dim)
+    n = n // x.shape[dim[-1]] * last if half else n
+    scale = (1.0, n**-0.5, 1 / n)[normalization]
+    total, size = x.sum(dim, keepdim=True), torch.linalg.vector_norm(x, dim=dim, keepdim=True)
+    return n, total * (scale * (2 if half else 1)), size * (scale * math.sqrt(2 if half else 1))
+
+
+def fourier_roundings(n: int) -> float:
+    """η·log₂n: the error of a fast Fourier transform of length n, in units of u·‖x‖₂ per output.
+
+    **Cooley–Tukey.** (Higham, "Accuracy and Stability of Numerical Algorithms", §24.1.) A step of
+    radix 2 takes (a, b) to a ± ωb. With |ω̂ − ω| ≤ 4u (elementary functions), a complex product
+    good to √5·u (Brent, Percival and Zimmermann 2007) and the sum to u, a step that multiplies
+    2-norms by √2 errs by at most η = 1 + √5 + 4 times u in the 2-norm, relative to its result. The
+    log₂n steps are unitary but for their scale, so errors are carried on without growth:
+
+        ‖ŷ − y‖₂ ≤ η·log₂n·u·‖y‖₂ = η·log₂n·u·√n·‖x‖₂
+
+    to first order. Steps of other small radices cost no more per factor of two: their sums are
+    longer, but random errors grow as the root of the length.
+
+    **One output.** The errors of all steps are spread by the rest of the transform over the n
+    outputs, whose root mean square error is thus η·log₂n·u·‖x‖₂. That is the bound; `SAFETY` = 8
+    times it is accepted, which contains the theorem outright for n ≤ 64 = 8²: there one output may
+    have all of the error. Data without spread (a constant, a pure tone) keep their errors where the
+    output is, |y[k]| ≤ √n·‖x‖₂, whence the larger of ‖x‖₂ and |y[k]| is what counts.
+
+    **Bluestein.** Three transforms of length N < 4n, one of them of a chirp whose spectrum is flat
+    but for a factor √2 in the mean square: √2·3·η·log₂(4n) altogether, which for n ≥ 7 is less than
+    six to seven times η·log₂n, within `SAFETY` again. What is measured is far less, since errors
+    are random: for n up to 4001, 0.25 of the bound at most, and 0.8 for constants and pure tones.
+
+    Of length 1 there is nothing to round; all else rounds, even of integers: what a sound algorithm
+    for length 2 or 4 leaves exact, a sound one by chirp does not.
+    """
+    return (1 + math.sqrt(5) + 4) * math.log2(n) if n else 0.0
 
 
 def axis_weights(

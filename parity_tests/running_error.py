@@ -13,6 +13,8 @@ error e, so that |fl(v) − v| ≤ e for every sound evaluation:
   IEEE 754 rounds correctly, 4 for elementary functions;
 * **sums of products** L, linear in each operand: e = L(|a|+eₐ, |b|+e_b) − L(|a|, |b|)
   + (c(n)+1)·u·L(|a|+eₐ, |b|+e_b), where n = L(1, 1) counts the addends, in any order of summation;
+* **Fourier transforms** of n numbers are charged η·log₂n roundings of ‖x‖₂ for each output, as fast
+  algorithms make them (`rounding_rules.fourier_roundings`), and the operands' errors added up;
 * **steps** (floor, comparisons) add nothing, but when the error straddles a step both sides are
   evaluated and the bound covers both;
 * everything else is decomposed by torch's own table until one of these applies, or `NoRule` is
@@ -478,6 +480,24 @@ class _Trace(TorchDispatchMode):
         outs = list(map(wrap, on(values), sums, reaches, counts))
         return outs[0] if len(outs) == 1 else outs
 
+    def fourier(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Operands' errors may all agree, and add up; roundings spread over the outputs."""
+        arithmetic, name = self.arithmetic, _name(func)
+        value, error, fraction = self.operand(args[0])
+        out = func(value, *args[1:], **kwargs)
+        reach = value.abs() if error is None else value.abs() + error
+        n, total, size = rules.fourier_magnitudes(name, args, reach)
+        passed = None if error is None else rules.fourier_magnitudes(name, args, error)[1]
+        if n > 1:
+            fraction = None
+            size = torch.maximum(size, out.abs())
+            local = arithmetic.local(size, rules.fourier_roundings(n))
+            if args[2]:  # scaled by a number that is itself rounded
+                local = local + arithmetic.local(out.abs(), 2.0)
+            passed = local if passed is None else passed + local
+        spread = None if passed is None else passed.expand(out.shape).clone()
+        return self.result(out, spread, total.expand(out.shape), fraction, max(_terms(args), n))
+
     def product_plus(self, func: Any, args: Any, kwargs: Any) -> Any:
         """What is added to a matrix product is one more addend, first or last."""
         if any(factor != 1 for factor in kwargs.values()):
@@ -580,6 +600,7 @@ _RULES: tuple[tuple[Any, Callable[..., Any]], ...] = (
     (rules.ROUNDINGS, _Trace.pointwise),
     (rules.CAST, _Trace.cast),
     (rules.ANTIALIASED, _Trace.antialiased),
+    (rules.FOURIER, _Trace.fourier),
 )
 
 

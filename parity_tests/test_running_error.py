@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd import grad
 from torch.func import functional_call
 
+import reimpl.cooley_tukey
 from parity_tests.running_error import (
     Bounded,
     NoRule,
@@ -290,6 +291,101 @@ def test_padded_convolution_modules(mode):
 
     inputs = [normal(2, 2, 4, 5, requires_grad=True), *module.parameters()]
     assert worst(call(*inputs), bounds(call, inputs, torch.float32)) < 1
+
+
+# ---- Fourier transforms
+
+
+def transformed_naively(x, roots=None):
+    """Sum after sum, in order."""
+    k = torch.arange(x.shape[-1])
+    roots = reimpl.cooley_tukey.roots(len(k), -1, x) if roots is None else roots
+    y = torch.zeros_like(x)
+    for j in range(len(k)):
+        y = y + x[..., j : j + 1] * roots[j * k % len(k)]
+    return y
+
+
+def by_columns(transform):
+    return lambda x: transform(x.T.contiguous(), -1).T
+
+
+ALGORITHMS = {
+    "naive": transformed_naively,
+    "Cooley and Tukey": by_columns(reimpl.cooley_tukey.transform),
+    "Bluestein": by_columns(reimpl.cooley_tukey._by_chirp),
+    "torch": torch.fft.fft,
+}
+
+
+# Errors keep to one output for a constant and for a wave.
+FOURIER_DATA = {
+    "normal": lambda n: normal(3, n, dtype=torch.complex128),
+    "constant": lambda n: torch.full((1, n), 0.1, dtype=torch.complex128),
+    "offset": lambda n: normal(3, n, dtype=torch.complex128) + 1000,
+    "wave": lambda n: torch.exp(6j * math.pi * torch.arange(n, dtype=F64) / n).unsqueeze(0) / 10,
+}
+
+
+@pytest.mark.parametrize("data", FOURIER_DATA)
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_any_algorithm_of_the_fourier_transform_stays_within_the_bound(name, data):
+    # A naive sum is no fast algorithm: its error grows as its length.
+    for n in (2, 3, 7, 8, 31, 61, 64, 100, 243, *((1009,) if name != "naive" else ())):
+        x = FOURIER_DATA[data](n).to(torch.complex64)
+        bounded = one(torch.fft.fft, [x], torch.complex64)
+        assert worst([ALGORITHMS[name](x)], [bounded]) < 1
+
+
+def is_rejected(candidate, bounded):
+    return not accept(candidate, bounded.value, bounded.error).all()
+
+
+@pytest.mark.parametrize("n", [5, 61, 64])
+def test_wrong_twiddles_are_caught(n):
+    x = normal(3, n, dtype=torch.complex128)
+    bounded = one(torch.fft.fft, [x], torch.complex128)
+    right = reimpl.cooley_tukey.roots(n, -1, x)
+    assert not is_rejected(transformed_naively(x, right), bounded)
+    single = reimpl.cooley_tukey.roots(n, -1, x.to(torch.complex64)).to(x.dtype)
+    assert is_rejected(transformed_naively(x, single), bounded)
+    off = right.clone()
+    off[n // 2] *= 1 + 1e-4 / n  # one of n
+    assert is_rejected(transformed_naively(x, off), bounded)
+    assert is_rejected(transformed_naively(x, right.conj()), bounded)
+
+
+def test_a_relative_error_of_a_ten_thousandth_of_one_output_is_caught():
+    for n in (2, 16, 61, 64):
+        bounded = one(torch.fft.fft, [normal(1, n, dtype=torch.complex64)], torch.complex64)
+        assert is_rejected((bounded.value * (1 + 1e-4)).to(torch.complex64), bounded)
+
+
+def test_halves_of_spectra_and_their_gradients():
+    x = normal(3, 12, requires_grad=True)
+    cotangent = normal(3, 7, dtype=torch.complex64, seed=1)
+    call = with_gradients(torch.fft.rfft, 1)
+    assert worst(call(x, cotangent), bounds(call, [x, cotangent])) < 1
+    half = cotangent.clone().requires_grad_()
+    call = with_gradients(lambda y: torch.fft.irfft(y, 12), 1)
+    operands = [half, normal(3, 12, seed=2)]
+    assert worst(call(*operands), bounds(call, operands)) < 1
+
+
+def test_transforms_one_after_another_and_scaled():
+    def call(x):
+        y = torch.fft.fftn(x, dim=(1, 2), norm="ortho")
+        return [y, torch.fft.ifftn(torch.exp(-y.abs()) * y, norm="forward")]
+
+    x = normal(2, 6, 10)
+    assert worst(call(x), bounds(call, [x])) < 1
+
+
+def test_a_transform_rounds_even_integers_but_not_of_length_one_nor_zeros():
+    x = normal(2, 4, integers=True)
+    assert one(torch.fft.fft, [x + 5]).error.all()
+    assert not one(torch.fft.fft, [x[:, :1]]).error.any()
+    assert not one(torch.fft.fft, [0 * x]).error.any()
 
 
 # ---- exactness

@@ -157,15 +157,20 @@ def torchs(op: Op) -> Callable[..., Any]:
     return found
 
 
-def cotangent_recipe(call: Call, name: str, shape: tuple[int, ...]) -> Recipe:
-    """The cotangent of an output: the call's kind of numbers in the output's shape."""
-    like = call.cotangent
-    return Recipe(shape, like.fill, like.layout, (like.seed << 16) + stream(name) % 2**16)
+def cotangent_recipe(call: Call, name: str, output: Tensor, dtype: torch.dtype) -> Recipe:
+    """The cotangent of an output: the call's kind of numbers in the output's shape.
+
+    They are complex where the output is, though the dtype under test may be real.
+    """
+    like, seed = call.cotangent, (call.cotangent.seed << 16) + stream(name) % 2**16
+    other = output.is_complex() and not dtype.is_complex
+    own = str(dtype.to_complex()).removeprefix("torch.") if other else None
+    return Recipe(tuple(output.shape), like.fill, like.layout, seed, dtype=own)
 
 
 def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, device: str) -> Tensor:
     """Its tensor."""
-    return cotangent_recipe(call, name, tuple(output.shape)).tensor(dtype, device)
+    return cotangent_recipe(call, name, output, dtype).tensor(dtype, device)
 
 
 @contextmanager

@@ -57,10 +57,12 @@ class Truth:
     def as_stored(self) -> Tensors:
         """The results in the dtype and on the device under test."""
         trial = self.trial
-        return {
-            name: value.to(trial.device, None if is_integer(value) else trial.dtype)
-            for name, value in self.values.items()
-        }
+
+        def stored(value: Tensor) -> Tensor:
+            dtype = trial.dtype.to_complex() if value.is_complex() else trial.dtype
+            return value.to(trial.device, None if is_integer(value) else dtype)
+
+        return {name: stored(value) for name, value in self.values.items()}
 
     def bound(self, name: str) -> Bounded:
         """The result's value and error bound, from the error analysis of the whole experiment."""

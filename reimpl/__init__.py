@@ -14,6 +14,7 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     resampling  interpolation as one sparse matrix per axis
     correlation filters of images, along one axis at a time
     sift        keypoints and descriptors, which have no derivative: import reimpl.sift
+    cooley_tukey  the fast Fourier transform of any length; spectrum over several axes
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
 
@@ -88,6 +89,13 @@ from reimpl.filters import (
     sobel_orientation,
 )
 from reimpl.fold import Fold, Unfold, fold, unfold
+from reimpl.fourier import fft, fftn, ifft, ifftn
+from reimpl.frequency_filters import (
+    gaussian_high_pass,
+    gaussian_low_pass,
+    ideal_high_pass,
+    ideal_low_pass,
+)
 from reimpl.group_norm import GroupNorm, group_norm
 from reimpl.initial import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
 from reimpl.instance_norm import instance_norm
@@ -253,13 +261,21 @@ __all__ = [
     "difference_of_gaussians",
     "elu",
     "elu_",
+    "fft",
+    "fftn",
     "fold",
     "gamma",
     "gaussian_blur",
+    "gaussian_high_pass",
+    "gaussian_low_pass",
     "gaussian_pyramid",
     "group_norm",
     "hardtanh",
     "hardtanh_",
+    "ideal_high_pass",
+    "ideal_low_pass",
+    "ifft",
+    "ifftn",
     "instance_norm",
     "interpolate",
     "kaiming_normal_",

@@ -1,7 +1,8 @@
 """Linear maps come in adjoint pairs, and each is the other's backward.
 
 A map acts on trailing axes and leaves any axes before them alone, so vmap is one more of those.
-Both maps are real: the adjoint is the transpose, for complex tensors too.
+By torch's convention for complex gradients the adjoint is the conjugate transpose; most maps are
+real, and theirs is the transpose for complex tensors too.
 """
 
 from __future__ import annotations

@@ -102,19 +102,31 @@ def functional_gradients(
 def reverse_jacobian(
     op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
 ) -> Tensors:
-    """The cotangents applied to torch.func.jacrev's Jacobians."""
+    """The cotangents applied to torch.func.jacrev's Jacobians.
+
+    Of the real and the imaginary parts of complex outputs: a real input has gradients of each.
+    """
     outputs, wanted = smooth_outputs(op, target, call, tensors), chosen(call, tensors)
-    jacobians = torch.func.jacrev(outputs, chunk_size=CHUNK)(wanted)
-    over = {name: cotangent(name, out) for name, out in outputs(wanted).items()}
+
+    def parts(given: Tensors) -> Tensors:
+        return {name: reals(out) for name, out in outputs(given).items()}
+
+    jacobians = torch.func.jacrev(parts, chunk_size=CHUNK)(wanted)
+    over = {name: reals(cotangent(name, out)) for name, out in outputs(wanted).items()}
     return {
         f"gradient of {name}": torch.stack(
             [
-                torch.tensordot(c, jacobians[out][name].conj(), dims=c.dim())
+                torch.tensordot(c.to(t.dtype), jacobians[out][name], dims=c.dim())
                 for out, c in over.items()
             ]
         ).sum(0)
-        for name in wanted
+        for name, t in wanted.items()
     }
+
+
+def reals(t: Tensor) -> Tensor:
+    """Complex numbers as pairs of real ones."""
+    return torch.view_as_real(t.resolve_conj()) if t.is_complex() else t
 
 
 def forward_derivative(

@@ -97,6 +97,11 @@ def is_nan(number: Any) -> bool:
 # --- elementary functions: f(a + bε) = f(a) + f'(a)·b·ε ---
 
 
+def real_part(x: Any) -> Any:
+    """Re(a + bε) = Re a + Re b·ε."""
+    return Dual(real_part(x.value), real_part(x.slope)) if isinstance(x, Dual) else mpmath.re(x)
+
+
 def sqrt(x: Any) -> Any:
     """√(a + bε) = √a + b/(2√a)·ε."""
     if isinstance(x, Dual):

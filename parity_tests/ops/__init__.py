@@ -9,6 +9,7 @@ from parity_tests.ops.batch_norm import BATCH_NORMS
 from parity_tests.ops.conv_kinds import KINDS
 from parity_tests.ops.convolution import CONVOLUTIONS
 from parity_tests.ops.filters import FILTERS
+from parity_tests.ops.fourier import TRANSFORMS
 from parity_tests.ops.initial import INITIALISERS
 from parity_tests.ops.interpolation import INTERPOLATIONS
 from parity_tests.ops.linear import LINEARS
@@ -30,6 +31,7 @@ OPS: tuple[Op, ...] = (
     *INTERPOLATIONS,
     *REARRANGEMENTS,
     *FILTERS,
+    *TRANSFORMS,
     *INITIALISERS,
 )
 
