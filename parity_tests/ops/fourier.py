@@ -45,6 +45,8 @@ TAKEN = ("all", "fewer", "more")  # of the axis's entries
 def draw_length(d: Draw, kinds: tuple[str, ...], taken: str) -> tuple[int, int]:
     """The length of a transform, and of the axis it takes its entries from."""
     values = (1, 2) if d.degenerate else LENGTHS[d.choice("length", kinds)]
+    if d.large:
+        values = (1009, 1000, 1024)  # a prime, a composite, a power of two
     n = values[d.integer(0, len(values) - 1)]
     return n, {"all": n, "fewer": n + d.integer(1, 3), "more": max(1, n - d.integer(1, 5))}[taken]
 
