@@ -1,0 +1,12 @@
+"""The claims of the study notes this project began with: one file per subject, all decided.
+
+``ROWS`` lists the notes' rows with what each is about; ``NO_CLAIM`` those that name an operator or
+a network and state nothing that could be true or false.
+"""
+
+from __future__ import annotations
+
+from parity_tests.claims import normalization
+from parity_tests.claims.claim import Claim
+
+CLAIMS: tuple[Claim, ...] = (*normalization.CLAIMS,)
