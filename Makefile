@@ -3,6 +3,7 @@
 #   make test      the whole test suite, parity cells included
 #   make report    the parity cells alone, and the page: reports/parity.html
 #   make deep      the same with nine times as many cases, and torch.compile
+#   make seeds     the quick profile under ten seeds: how many false alarms in how many cases
 #   make lint      format, lint, types
 #   make bench     speed beside torch.nn
 #
@@ -28,7 +29,7 @@ OPTIONS := $(call option,subject,$(SUBJECT)) $(call option,device,$(DEVICE)) \
 
 export OMP_NUM_THREADS = 1
 
-.PHONY: test report deep lint bench clean
+.PHONY: test report deep seeds lint bench clean
 .DEFAULT_GOAL := test
 
 test: $(READY)
@@ -39,6 +40,9 @@ report: $(READY)
 
 deep: $(READY)
 	@$(RUN) -m parity_tests run -n $(WORKERS) -- $(OPTIONS) --parity-profile=deep
+
+seeds: $(READY)
+	@$(RUN) -m parity_tests seeds 10 -n $(WORKERS) -- $(OPTIONS) --parity-profile=quick
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .
