@@ -42,7 +42,7 @@ deep: $(READY)
 	@$(RUN) -m parity_tests run -n $(WORKERS) -- $(OPTIONS) --parity-profile=deep
 
 seeds: $(READY)
-	@$(RUN) -m parity_tests seeds 10 -n $(WORKERS) -- $(OPTIONS) --parity-profile=quick
+	@$(RUN) -m parity_tests seeds -n $(WORKERS) -- $(OPTIONS) --parity-profile=quick
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
     seeds = commands.add_parser("seeds", help="run under several seeds, count the false alarms")
     seeds.add_argument("-n", "--workers", default="auto", help="processes; default: one per core")
-    seeds.add_argument("count", type=int, help="how many seeds, from 0")
+    seeds.add_argument("--count", type=int, default=10, help="how many seeds, from 0; default: 10")
     seeds.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
     replay = commands.add_parser("replay", help="run one case again")
     replay.add_argument("case", help="the case as JSON, as a failure prints it")
