@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from hypothesis import strategies as st
@@ -44,3 +46,17 @@ def differs(got: Tensor, expected: Tensor, *, within: float = 0.0) -> Contradict
 def unless(claimed: bool, contradiction: str) -> Contradiction:
     """The contradiction, unless things are as claimed."""
     return None if claimed else contradiction
+
+
+def refusal(call: Callable[[], object]) -> Contradiction:
+    """What a call raises, its first line; nothing where it is accepted."""
+    try:
+        call()
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    return None
+
+
+def ones(*shape: int) -> Tensor:
+    """Ones in double precision."""
+    return torch.ones(shape, dtype=torch.float64)
