@@ -47,15 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_suite(workers: str, options: Sequence[str]) -> int:
-    """Pytest on the parity cells alone; the exit code is the report's verdict."""
-    tests = Path(__file__).with_name("test_parity.py")
+    """Pytest on the parity cells and the claims; the exit code is the report's verdict.
+
+    The claims are decided unless only some of the cells are asked for.
+    """
+    here = Path(__file__).parent
+    some = any(o.startswith(("--parity-op", "--parity-check", "--parity-dtype")) for o in options)
+    tests = [str(here / "test_parity.py"), *([] if some else [str(here / "test_claims.py")])]
     own = ["-p", "parity_tests.plugin", "-n", workers, "--dist", "worksteal", "-q"]
     output = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     output.add_argument("--parity-output", default="reports", type=Path)
     report = output.parse_known_args(options)[0].parity_output / "report.json"
     before = written(report)
     # A process of its own: this one has imported what pytest wants to rewrite.
-    process = subprocess.Popen([sys.executable, "-m", "pytest", str(tests), *own, *options])
+    process = subprocess.Popen([sys.executable, "-m", "pytest", *tests, *own, *options])
     # Terminated or interrupted, pytest still merges its rows into a report.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child as well

@@ -7,6 +7,7 @@ a network and state nothing that could be true or false.
 from __future__ import annotations
 
 from parity_tests.claims import (
+    checkerboards,
     convolution,
     convolution_kinds,
     images,
@@ -27,6 +28,7 @@ CLAIMS: tuple[Claim, ...] = (
     *sizes.CLAIMS,
     *transposed_convolution.CLAIMS,
     *upsampling.CLAIMS,
+    *checkerboards.CLAIMS,
 )
 
 ROWS = {

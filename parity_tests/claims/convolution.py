@@ -11,7 +11,12 @@ from parity_tests.claims.claim import Claim, Contradiction
 from parity_tests.claims.data import SEEDS, differs, integers, refusal, unless
 
 RANKS = st.integers(1, 3)
-MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
+MODES = {
+    "zeros": "constant",
+    "reflect": "reflect",
+    "replicate": "replicate",
+    "circular": "circular",
+}
 
 
 def conv(nn: Any, rank: int, transposed: bool = False) -> Any:

@@ -41,7 +41,7 @@ def dilation_widens(nn: Any, kernel: int, dilation: int) -> Contradiction:
 
 
 def torch_convolution_transposes(nn: Any, transposed: bool, seed: int) -> Contradiction:
-    """torch.convolution with its flag against conv1d and conv_transpose1d; the modules' attribute."""
+    """torch.convolution with its flag against conv1d and conv_transpose1d; layers' attribute."""
     x, w = integers(seed, 1, 2, 4), integers(seed + 1, 2, 2, 2)
     got = torch.convolution(x, w, None, [1], [0], [1], transposed, [0], 1)
     expected = (nn.conv_transpose1d if transposed else nn.conv1d)(x, w)
@@ -75,15 +75,15 @@ def moves_along_three_axes(nn: Any, axis: int, shift: int, seed: int) -> Contrad
     y = nn.conv3d(x, w)
     moved = nn.conv3d(x.roll(shift, axis + 2), w)
     length = y.shape[axis + 2] - shift
-    return differs(
-        moved.narrow(axis + 2, shift, length), y.narrow(axis + 2, 0, length)
-    )
+    return differs(moved.narrow(axis + 2, shift, length), y.narrow(axis + 2, 0, length))
 
 
 def third_axis_is_channels(nn: Any, channels: int) -> Contradiction:
     """The number of weights of Conv3d with a kernel of 3: with the depth alone it would be 27."""
     count = nn.Conv3d(channels, 1, 3, bias=False).weight.numel()
-    said = f"{channels} channels beside the depth make {count} weights: they are an axis of their own"
+    said = (
+        f"{channels} channels beside the depth make {count} weights: they are an axis of their own"
+    )
     return unless(count == 27, said)
 
 
@@ -243,7 +243,7 @@ def groups_that_reach(nn: Any, groups: int, width: int, seed: int, shuffled: boo
 
 
 def never_mixed(nn: Any, groups: int, width: int, seed: int) -> Contradiction:
-    """The Jacobian of two stacked grouped convolutions: each group of outputs sees one of inputs."""
+    """Two stacked grouped convolutions: by the Jacobian outputs see one group of inputs."""
     seen = groups_that_reach(nn, groups, width, seed, shuffled=False)
     return unless(set(seen) == {1}, f"groups of outputs see {seen} groups of inputs")
 
@@ -374,8 +374,8 @@ CLAIMS = (
     ),
     Claim(
         row="B7",
-        says="The kernel [[.15, .2, .25], [.21, .28, .35], [.24, .32, .4]] is a (1, 3) and a (3, 1) "
-        "convolution, [.5, .7, .8]ᵀ·[.3, .4, .5].",
+        says="The kernel [[.15, .2, .25], [.21, .28, .35], [.24, .32, .4]] is a (1, 3) and a "
+        "(3, 1) convolution, [.5, .7, .8]ᵀ·[.3, .4, .5].",
         verdict="holds",
         property=separable_example,
         cases={"seed": SEEDS},
@@ -385,10 +385,9 @@ CLAIMS = (
         says="A kernel separates into a row and a column.",
         verdict="holds if",
         condition="its rank is at most one",
-        within=lambda height, width, seed: int(
-            torch.linalg.matrix_rank(integers(seed, height, width))
-        )
-        < 2,
+        within=lambda height, width, seed: (
+            int(torch.linalg.matrix_rank(integers(seed, height, width))) < 2
+        ),
         property=every_kernel_separates,
         cases={"height": SMALL, "width": SMALL, "seed": SEEDS},
         subjects=REIMPL,

@@ -194,7 +194,9 @@ def three_equal_computations(nn: Any, transpose: Transpose, seed: int) -> Contra
     around = t.dilation * (t.kernel - 1) - t.padding
     padded = nn.pad(apart, [around] * 4)
     by_zeros = nn.conv2d(padded, kernel.flip(2, 3), None, 1, 0, t.dilation)[0, 0]
-    built_in = nn.conv_transpose2d(y[None, None], kernel, None, t.stride, t.padding, 0, 1, t.dilation)
+    built_in = nn.conv_transpose2d(
+        y[None, None], kernel, None, t.stride, t.padding, 0, 1, t.dilation
+    )
     return (
         differs(built_in[0, 0], expected)
         or differs(by_matrix, expected)
@@ -251,9 +253,7 @@ def output_shapes_are_checked(
     y, w = torch.zeros(1, size, size, 1), torch.zeros(kernel, kernel, 1, 1)
     windows = L if padding == "SAME" else L - kernel + 1
     belongs = -(-windows // stride) == size
-    refused = refusal(
-        lambda: tensorflow.conv2d_transpose(y, w, (1, L, L, 1), stride, padding)
-    )
+    refused = refusal(lambda: tensorflow.conv2d_transpose(y, w, (1, L, L, 1), stride, padding))
     return unless(belongs == (refused is None), f"{size} to {L}: {refused or 'it is accepted'}")
 
 
