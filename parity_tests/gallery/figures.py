@@ -45,5 +45,5 @@ def panels(
 
 
 def source(*functions: Callable[..., Any]) -> str:
-    """The code of functions, to be shown."""
-    return "\n".join(inspect.getsource(f) for f in functions).rstrip()
+    """The code of functions, each under the module it can be imported from."""
+    return "\n\n".join(f"# {f.__module__}\n{inspect.getsource(f).rstrip()}" for f in functions)

@@ -34,7 +34,8 @@ def section(images: Images) -> Section:
     return Section(
         "filters",
         "Brightness and edges",
-        "Pointwise powers and 3×3 correlations; beyond its borders an image is continued.",
+        "Pointwise powers and 3×3 correlations. Here and below blue is negative, white zero and "
+        "red positive; the strongest hundredth of the pixels is shown alike.",
         (
             Figure(
                 "Gamma correction",
@@ -57,7 +58,7 @@ def _sobel(image: Tensor, what: str) -> Figure:
     disc = (cone > -0.5 * min(image.shape)).float()
     return Figure(
         "Sobel: derivatives, magnitude, orientation",
-        "Left the two derivatives, blue negative and red positive. The magnitude √(∂y² + ∂x²) "
+        "Left the two derivatives. The magnitude √(∂y² + ∂x²) "
         "marks edges whatever their direction. Last the angle atan2(∂y, ∂x), towards the brighter "
         "side, as a hue with the magnitude as brightness; the wheel is the orientation of a cone, "
         "brightest in its middle, and tells which colour is which direction.",

@@ -7,7 +7,7 @@ from torch import Tensor
 import reimpl
 from parity_tests.gallery.figures import Figure, Section, panels, source
 from parity_tests.gallery.images import Images
-from parity_tests.gallery.pictures import grey, scaled, signed
+from parity_tests.gallery.pictures import grey, signed
 
 
 def low_passes(image: Tensor, cutoff: float = 0.06) -> dict[str, Tensor]:
@@ -35,8 +35,9 @@ def section(images: Images) -> Section:
     what, image = images.scene.what, images.scene.pixels
     low, high = low_passes(image), high_passes(image)
     spectra = {
-        f"its spectrum, {k}": log_magnitude(y) for k, y in {"all": image, **low, **high}.items()
+        f"spectrum, {k}": log_magnitude(y) for k, y in {"image": image, **low, **high}.items()
     }
+    brightest = spectra["spectrum, image"].max()
     sums = zip(low.values(), high.values(), strict=True)
     off = max(float((one + other - image).abs().max()) for one, other in sums)
     mean, kept = float(image.mean()), float(low["ideal low-pass"].mean())
@@ -48,16 +49,17 @@ def section(images: Images) -> Section:
         (
             Figure(
                 "Low-pass and high-pass",
-                "Cut off at 0.06: waves shorter than 17 pixels go, or stay. The sharp cut of the "
-                "ideal filter rings around edges, the Gaussian does not. A low-pass keeps the mean "
+                "Cutoff 0.06: a low-pass drops or weakens waves shorter than 17 pixels, a "
+                "high-pass longer ones. The sharp cut of the ideal filter rings around edges, the "
+                "Gaussian does not. A low-pass keeps the mean "
                 f"({mean:.4f} before, {kept:.4f} after), a high-pass drops it, and both together "
                 f"are the image again (to {off:.0e}). Below, the logarithm of each spectrum’s "
-                "magnitude, frequency zero in the middle.",
+                "magnitude on one scale, frequency zero in the middle.",
                 source(low_passes, high_passes, log_magnitude),
                 (
                     *panels({"image": image, **low}, grey, what),
                     *panels(high, signed, what),
-                    *panels(spectra, scaled, what),
+                    *panels(spectra, lambda t: grey(t / brightest), what),
                 ),
                 5,
             ),

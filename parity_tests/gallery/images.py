@@ -75,7 +75,7 @@ def resized(image: Tensor, rows: int) -> Tensor:
 
 
 def middle(image: Tensor, size: int, degrees: float = 0.0) -> Tensor:
-    """The square in the middle of an image (H, W), turned: what a turned camera sees of it.
+    """The square in the middle of an image (H, W), turned clockwise.
 
     Pixel k of the square, counted from its centre, is the image at R·k from the image's centre,
     R = (cos −sin; sin cos) in (y, x), bilinear between its pixels. A square of up to √½ of the

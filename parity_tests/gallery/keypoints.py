@@ -17,6 +17,11 @@ NEAR = 2.0  # pixels
 GAP = 8  # between two images
 
 
+def keypoints(image: Tensor) -> Keypoints:
+    """Their y, x, sigma, orientation and response."""
+    return sift_keypoints(image)
+
+
 def matches(image: Tensor, other: Tensor) -> tuple[Keypoints, Keypoints, Tensor]:
     """Pairs (i, j): j has the descriptor nearest to that of i, and no other is nearly as near."""
     (here, a), (there, b) = sift(image), sift(other)
@@ -38,7 +43,7 @@ def section(images: Images) -> Section:
 def _keypoints(*shown: Image) -> Figure:
     made = []
     for what, image in shown:
-        found = sift_keypoints(image)
+        found = keypoints(image)
         label = f"{what}: {len(found.y)} keypoints"
         made.append(Panel(label, grey(image), label, _circles(found)))
     return Figure(
@@ -46,7 +51,7 @@ def _keypoints(*shown: Image) -> Figure:
         "The radius is √2·σ, about the blob’s, and the line is the orientation: orange for bright "
         "blobs, blue for dark ones. Several lines in one circle are keypoints with several "
         "orientations.",
-        source(sift_keypoints),
+        source(keypoints),
         tuple(made),
         2,
     )

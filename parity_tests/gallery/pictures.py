@@ -37,8 +37,8 @@ def grey(image: Tensor) -> Picture:
 
 
 def scaled(image: Tensor) -> Picture:
-    """Brightness from zero to the largest value."""
-    return grey(image / image.max().clamp(min=1e-9))
+    """Brightness from zero on; the brightest hundredth is all white."""
+    return grey(image / _extent(image))
 
 
 def colour(image: Tensor) -> Picture:
@@ -47,8 +47,8 @@ def colour(image: Tensor) -> Picture:
 
 
 def signed(image: Tensor) -> Picture:
-    """Blue for negative, white for zero, red for positive, to the largest absolute value."""
-    return _picture(_bytes(0.5 + 0.5 * image / image.abs().max().clamp(min=1e-9)), _DIVERGING)
+    """Blue for negative, white for zero, red for positive; the strongest hundredth is alike."""
+    return _picture(_bytes(0.5 + 0.5 * image / _extent(image)), _DIVERGING)
 
 
 def heat(image: Tensor) -> Picture:
@@ -61,7 +61,7 @@ def hue(angle: Tensor, strength: Tensor) -> Picture:
     sector = angle * 3 / pi  # 6 around the circle
     channels = [(sector + n) % 6 for n in (5, 3, 1)]
     absence = torch.stack([torch.minimum(k, 4 - k).clamp(0, 1) for k in channels])
-    return colour((strength / strength.max().clamp(min=1e-9)).clamp(0, 1) * (1 - absence))
+    return colour((strength / _extent(strength)).clamp(0, 1) * (1 - absence))
 
 
 def png(pixels: Tensor, palette: Tensor | None = None) -> bytes:
@@ -91,6 +91,11 @@ def _picture(pixels: Tensor, anchors: Sequence[tuple[int, int, int]] | None = No
     file = png(pixels, None if anchors is None else _palette(anchors))
     uri = "data:image/png;base64," + base64.b64encode(file).decode("ascii")
     return Picture(uri, pixels.shape[1], pixels.shape[0])
+
+
+def _extent(image: Tensor) -> Tensor:
+    """What 99 in 100 pixels do not exceed."""
+    return image.abs().flatten().quantile(0.99).clamp(min=1e-9)
 
 
 def _bytes(image: Tensor) -> Tensor:

@@ -73,12 +73,14 @@ def section(_: Images) -> Section:
             ),
             Figure(
                 "Stacks of 3×3 layers",
-                "Colours count the paths from an input to the unit, violet none and yellow most: "
-                "the middle of the field counts most. Two layers span 5×5 and three 7×7. Dilations "
-                "1, 2, 4 reach further without gaps; the same dilation thrice leaves a grid of "
-                "them, for 2 every second input.",
+                "Colours follow the square root of the number of paths from an input to the unit, "
+                "violet none and yellow most: inputs near the middle count most. Two layers "
+                "span 5×5 and three 7×7. Dilations 1, 2, 4 reach further without gaps; dilation 2 "
+                "thrice misses every second row and column.",
                 source(stack, paths),
-                tuple(_map(label, layers, paths(layers)) for label, layers in STACKS.items()),
+                tuple(
+                    _map(label, layers, paths(layers).sqrt()) for label, layers in STACKS.items()
+                ),
                 5,
             ),
         ),

@@ -44,7 +44,7 @@ def section(images: Images) -> Section:
         (
             Figure(
                 "Gaussian blur",
-                "The wider the Gaussian, the less is left of texture; edges go last.",
+                "Grain and texture, narrower than σ, vanish first; what is wide stays longest.",
                 source(blurs),
                 panels(blurs(image), grey, f"{what}, blurred"),
                 5,

@@ -55,6 +55,12 @@ def shuffled(large: Tensor) -> dict[str, Tensor]:
     return {"16 small images": mosaic, "pixel-shuffled": reimpl.pixel_shuffle(channels, 4)}
 
 
+def subpixel_convolution(small: Tensor) -> dict[str, Tensor]:
+    random = torch.rand(3 * 16, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+    channels = reimpl.conv2d(small, random * 2 / 9, padding=1, groups=3)  # sums of about one
+    return {"random 3×3, pixel-shuffled": reimpl.pixel_shuffle(channels, 4)}
+
+
 def section(images: Images) -> Section:
     what, large = images.colour.what, images.colour.pixels.unsqueeze(0)
     small = reimpl.interpolate(large, scale_factor=0.25, mode="bilinear", antialias=True)
@@ -76,7 +82,7 @@ def section(images: Images) -> Section:
                 "smooth curves, which overshoot at edges.",
                 source(interpolated),
                 panels(
-                    shown({"small": small, **interpolated(small), "as it was": large}),
+                    shown({**interpolated(small), "as it was": large}),
                     colour,
                     f"{what}, upsampled",
                 ),
@@ -101,10 +107,16 @@ def section(images: Images) -> Section:
             Figure(
                 "Unpooling and pixel shuffle",
                 "Max-unpooling puts each maximum back where it was, zeros elsewhere. Pixel shuffle "
-                "weaves 16 channels into 4×4 blocks: of every fourth pixel’s images it makes the "
-                f"original, {'bit for bit' if same else 'but for differences'}.",
-                source(unpooled, shuffled),
-                panels(shown({**unpooled(large), **shuffled(large)}), colour, what),
+                "weaves 16 channels into 4×4 blocks: the 16 images of every fourth pixel give the "
+                f"original back, {'bit for bit' if same else 'but for differences'}. Behind a "
+                "convolution with random weights each place of a block has a brightness of its "
+                "own: the checkerboard of sub-pixel convolution before training.",
+                source(unpooled, shuffled, subpixel_convolution),
+                panels(
+                    shown({**unpooled(large), **shuffled(large), **subpixel_convolution(small)}),
+                    colour,
+                    what,
+                ),
                 5,
             ),
         ),
