@@ -133,11 +133,11 @@ def _discs(size: int) -> Tensor:
         for column in range(4):
             radius = 0.02 * 1.12 ** (4 * row + column)
             far = torch.hypot(y - row / 4 + 0.375, x - column / 4 + 0.375)
-            disc = ((radius - far) * 60).sigmoid()
-            image = image + disc * (0.4 + 0.1 * _noise(size, 0.01, 5))
+            disc = ((radius - far) * 250).sigmoid()
+            image = image + disc * (0.4 + 0.05 * _noise(size, 0.01, 5))
     return image.clamp(0, 1)
 
 
 def _tinted(image: Tensor) -> Tensor:
-    """Dark parts brownish, bright parts bluish."""
+    """Black and white as they are, the tones between bluish."""
     return torch.stack([reimpl.gamma(image, g) for g in (1.1, 1.0, 0.8)])

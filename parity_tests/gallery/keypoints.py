@@ -68,10 +68,11 @@ def _matches(large: Image) -> Figure:
     label = f"{len(pairs)} matches, {int(true.sum())} of them true"
     return Figure(
         "Matches with a turned camera",
-        f"The middle of the image, and the same turned by {DEGREES:g}°. Lines join keypoints whose "
-        f"descriptors are much nearer to each other than to the next: of {len(here.y)} keypoints "
-        f"on the left {len(pairs)} are matched, {int(true.sum())} of them (green) to within "
-        f"{NEAR:g} pixels of where the turn takes them, the others (red, dashed) are wrong.",
+        f"The middle of the image, and the same turned clockwise by {DEGREES:g}°. Lines join "
+        "keypoints whose descriptors are much nearer to each other than to the next: of "
+        f"{len(here.y)} keypoints on the left {len(pairs)} are matched, {int(true.sum())} of them "
+        f"(green) to within {NEAR:g} pixels of where the turn takes them, the others (red, dashed) "
+        "are wrong.",
         source(matches, middle),
         (
             Panel(

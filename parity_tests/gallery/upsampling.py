@@ -95,7 +95,7 @@ def section(images: Images) -> Section:
                 "overlap unevenly, a checkerboard; the 8×8 ones do evenly. Weights initialised "
                 "bilinear are bilinear interpolation away from the border (here to "
                 f"{float(inside):.0e}); at the border nothing adds to what is missing outside. "
-                "Resizing first and then convolving has no checkerboard for any weights.",
+                "Resizing first and then convolving keeps an even image even with any weights.",
                 source(tent, transposed, resized_then_convolved),
                 panels(
                     shown({**transposed(small), **resized_then_convolved(small)}),
