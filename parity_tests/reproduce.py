@@ -152,7 +152,8 @@ def definition_code(details: Mapping[str, Any]) -> list[str]:
         number = details["definition"]
         value = f"complex({number!r})" if isinstance(number, str) else code("", number)
         index = "".join(f"[{i}]" for i in details["index"])
-        found = f"got[{details['position']}]{index}.item()"
+        party = "expected" if details["kind"] == "oracle" else "got"  # torch in double precision
+        found = f"{party}[{details['position']}]{index}.item()"
     else:
         return []
     return [
@@ -180,7 +181,7 @@ def cotangents(trial: Trial) -> dict[str, Recipe]:
         return made[name].tensor(double).to(output.dtype)
 
     double = torch.complex128 if trial.dtype.is_complex else torch.float64
-    inputs = trial.call.tensors(double)
+    inputs = {name: t.contiguous() for name, t in trial.call.tensors(double).items()}
     run = experiments.second if trial.check == "second" else experiments.gradients
     with suppress(Exception):  # torch may take the call and fail to differentiate it
         run(trial.op, trial.oracle, trial.call, inputs, remember)
