@@ -135,7 +135,9 @@ def three_by_three(nn: Any, stride: int, seed: int) -> Contradiction:
     expected = x.new_zeros(L, L)
     for k in (0, 1):
         expected[k : L + k - 1 : stride, k : L + k - 1 : stride] += x
-    return differs(nn.conv_transpose2d(x[None, None], kernel[None, None], None, stride)[0, 0], expected)
+    return differs(
+        nn.conv_transpose2d(x[None, None], kernel[None, None], None, stride)[0, 0], expected
+    )
 
 
 CLAIMS = (
