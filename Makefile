@@ -3,8 +3,10 @@
 #   make test      the whole test suite, parity cells included
 #   make report    the parity cells alone, and the page: reports/parity.html
 #   make deep      the same with nine times as many cases, and torch.compile
+#   make seeds     the quick profile under ten seeds: how many false alarms in how many cases
 #   make lint      format, lint, types
 #   make bench     speed beside torch.nn
+#   make gallery   what the image operators do, to look at: reports/gallery.html
 #
 # Variables: SUBJECT=pkg.module[:attribute]  DEVICE=cpu|cuda|all  OPS=conv2d,BatchNorm2d
 #            CHECKS=forward,gradients  SEED=0  PROFILE=quick|default|deep  WORKERS=auto
@@ -28,7 +30,7 @@ OPTIONS := $(call option,subject,$(SUBJECT)) $(call option,device,$(DEVICE)) \
 
 export OMP_NUM_THREADS = 1
 
-.PHONY: test report deep lint bench clean
+.PHONY: test report deep seeds lint bench gallery clean
 .DEFAULT_GOAL := test
 
 test: $(READY)
@@ -40,6 +42,9 @@ report: $(READY)
 deep: $(READY)
 	@$(RUN) -m parity_tests run -n $(WORKERS) -- $(OPTIONS) --parity-profile=deep
 
+seeds: $(READY)
+	@$(RUN) -m parity_tests seeds -n $(WORKERS) -- $(OPTIONS) --parity-profile=quick
+
 lint: $(READY)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
@@ -49,6 +54,9 @@ bench: $(READY)
 	$(RUN) -m parity_tests.bench
 	$(RUN) -m parity_tests.bench_fourier
 
+gallery: $(READY)
+	$(RUN) -m parity_tests.gallery
+
 # Installed once, and again whenever what to install has changed.
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -56,4 +64,4 @@ bench: $(READY)
 	@touch $@
 
 clean:
-	rm -rf .venv reports/rows reports/report.json reports/parity.html
+	rm -rf .venv reports/rows reports/report.json reports/parity.html reports/gallery.html

@@ -1,4 +1,4 @@
-"""The command line: run the suite and leave a report, replay one case, list the operators.
+"""The command line: run the suite under one or several seeds, replay a case, list the operators.
 
 Exit codes: 0 pass, 1 fail, 2 usage, 3 incomplete.
 """
@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = commands.add_parser("run", help="run the suite, leave report.json and parity.html")
     run.add_argument("-n", "--workers", default="auto", help="processes; default: one per core")
     run.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
+    seeds = commands.add_parser("seeds", help="run under several seeds, count the false alarms")
+    seeds.add_argument("-n", "--workers", default="auto", help="processes; default: one per core")
+    seeds.add_argument("--count", type=int, default=10, help="how many seeds, from 0; default: 10")
+    seeds.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
     replay = commands.add_parser("replay", help="run one case again")
     replay.add_argument("case", help="the case as JSON, as a failure prints it")
     commands.add_parser("operators", help="the table of operators, in Markdown")
@@ -36,20 +40,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return replay_case(chosen.case)
         case "operators":
             return list_operators()
+        case "seeds":
+            return run_seeds(chosen.workers, chosen.count, chosen.options)
         case _:
             return run_suite(chosen.workers, chosen.options)
 
 
 def run_suite(workers: str, options: Sequence[str]) -> int:
-    """Pytest on the parity cells alone; the exit code is the report's verdict."""
-    tests = Path(__file__).with_name("test_parity.py")
+    """Pytest on the parity cells and the claims; the exit code is the report's verdict.
+
+    The claims are decided unless only some of the cells are asked for.
+    """
+    here = Path(__file__).parent
+    some = any(o.startswith(("--parity-op", "--parity-check", "--parity-dtype")) for o in options)
+    tests = [str(here / "test_parity.py"), *([] if some else [str(here / "test_claims.py")])]
     own = ["-p", "parity_tests.plugin", "-n", workers, "--dist", "worksteal", "-q"]
     output = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     output.add_argument("--parity-output", default="reports", type=Path)
     report = output.parse_known_args(options)[0].parity_output / "report.json"
     before = written(report)
     # A process of its own: this one has imported what pytest wants to rewrite.
-    process = subprocess.Popen([sys.executable, "-m", "pytest", str(tests), *own, *options])
+    process = subprocess.Popen([sys.executable, "-m", "pytest", *tests, *own, *options])
     # Terminated or interrupted, pytest still merges its rows into a report.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child as well
@@ -60,6 +71,29 @@ def run_suite(workers: str, options: Sequence[str]) -> int:
     if status != PYTEST_USAGE:
         sys.stderr.write("no report: nothing was run\n")
     return USAGE
+
+
+def run_seeds(workers: str, count: int, options: Sequence[str]) -> int:
+    """The suite under seeds 0, 1, …; what they amount to is kept after every one of them."""
+    from parity_tests.report.seeds import EVIDENCE, summary
+
+    output = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    output.add_argument("--parity-output", default="reports", type=Path)
+    root, rest = output.parse_known_args(options)
+    worst = 0
+    for seed in range(count):
+        folder = root.parity_output / "seeds" / str(seed)
+        own = [f"--parity-seed={seed}", f"--parity-output={folder}"]
+        worst = max(worst, run_suite(workers, [*rest, *own]))
+        if worst == USAGE:
+            return USAGE
+        reports = [root.parity_output / "seeds" / str(s) / "report.json" for s in range(seed + 1)]
+        found = summary(json.loads(r.read_text(encoding="utf-8")) for r in reports)
+        evidence = root.parity_output / EVIDENCE
+        evidence.parent.mkdir(parents=True, exist_ok=True)
+        evidence.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        sys.stdout.write(f"{found['says']}\n")
+    return worst
 
 
 def written(file: Path) -> int:

@@ -36,6 +36,7 @@ __all__ = [
     "rounds_before_the_bias",
     "selects_by_rounding",
     "sites",
+    "sixteen_samples_or_channels",
     "unpools_to_nothing",
     "weighs_in_storage",
     "without_onednn",
@@ -52,6 +53,11 @@ def not_finite(call: Call) -> bool:
 def without_onednn(call: Call) -> bool:
     """The share of the calls in which the suite turns oneDNN off."""
     return call.one_in(4)
+
+
+def sixteen_samples_or_channels(call: Call) -> bool:
+    """As many as NNPACK wants before it takes over."""
+    return any(n >= 16 for r in call.recipes().values() for n in r.shape[:2])
 
 
 def laid_out_oddly(call: Call) -> bool:

@@ -189,7 +189,7 @@ def fraction_of_result(name: str, values: Sequence[Any], fractions: Sequence[int
         return sum(fractions)
     if name == "div":
         mantissa, exponent = torch.frexp(torch.as_tensor(values[1], dtype=torch.float64).abs())
-        if bool((mantissa == 0.5).all()):
+        if exponent.numel() and bool((mantissa == 0.5).all()):
             return fractions[0] + max(0, int(exponent.max()) - 1)
     return None
 

@@ -14,8 +14,10 @@ import torch
 
 from parity_tests import expectations, subjects
 from parity_tests.checks import CHECKS
+from parity_tests.claims.claim import Claim, Decision, Implementation, decide
 from parity_tests.ops import OPS
 from parity_tests.profiles import PROFILES
+from parity_tests.report.claims import row as claim_row
 from parity_tests.report.collect import Writer, identity, row
 from parity_tests.report.merge import merge
 from parity_tests.report.render import write
@@ -111,6 +113,15 @@ class Run:
         self.writer.write("cell", **row(cell, outcome))
         return outcome
 
+    def decide(self, claim: Claim) -> dict[str, Decision]:
+        """Decide a claim for each of its subjects, and put its row on disk."""
+        decisions = {
+            name: decide(claim, Implementation(subjects.load(name)), self.plan.seed)
+            for name in claim.subjects
+        }
+        self.writer.write("claim", **claim_row(claim, decisions))
+        return decisions
+
     def finish(self, *, interrupted: bool) -> list[str]:
         """Merge all rows into the report; returns the lines to print, none if nothing was run."""
         if not self.rows.exists():
@@ -126,6 +137,8 @@ class Run:
             "interrupted": interrupted,
         }
         report = merge(self.rows, OPS, about)
+        if not report["declared"]:  # claims were decided by themselves
+            return []
         for old in self.rows.parent.iterdir():
             if time.time() - old.stat().st_mtime > KEPT:  # another run may be at work beside this
                 shutil.rmtree(old, ignore_errors=True)

@@ -568,6 +568,8 @@ class _Trace(TorchDispatchMode):
 
     def decomposed(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Apply the rules to the parts."""
+        if _name(func) == "linalg_vector_norm" and not args[0].numel():
+            return Tracked(func(*_values(args), **kwargs))  # which its parts refuse to look at
         table = rules.DECOMPOSITIONS if func in rules.DECOMPOSITIONS else decomposition_table
         return self.within(table.get(func, func.decompose), args, kwargs)
 

@@ -56,12 +56,13 @@ class Claim:
     cases: Mapping[str, st.SearchStrategy[Any]] = field(default_factory=dict)
     condition: str = ""  # of "holds if", in words
     within: Callable[..., bool] | None = None  # and as a condition on the case
+    label: str = ""  # tells claims of one property apart
     picture: Callable[..., str] | None = None  # of the counterexample, as SVG
     subjects: tuple[str, ...] = ("reimpl", "torch")
 
     @property
     def id(self) -> str:
-        return f"{self.row} {self.property.__name__}"
+        return " ".join(filter(None, (self.row, self.property.__name__, self.label)))
 
     @property
     def tested(self) -> str:

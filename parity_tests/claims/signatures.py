@@ -1,4 +1,4 @@
-"""Misprinted signatures: calls that are refused, by a message that names the argument."""
+"""Misprinted signatures, row S: calls that are refused, by a message that names the argument."""
 
 from __future__ import annotations
 
@@ -54,28 +54,28 @@ CONVOLUTIONS = st.sampled_from(["Conv", "ConvTranspose"])
 
 CLAIMS = (
     Claim(
-        row="signatures",
+        row="S",
         says="BatchNorm2d takes track_running_states.",
         verdict="refuted",
         property=track_running_states,
         cases={"layer": st.sampled_from(["BatchNorm", "InstanceNorm"]), "rank": RANKS},
     ),
     Claim(
-        row="signatures",
+        row="S",
         says="Conv2d takes padding_mode='zores'.",
         verdict="refuted",
         property=padding_mode_zores,
         cases={"layer": CONVOLUTIONS, "rank": RANKS},
     ),
     Claim(
-        row="signatures",
+        row="S",
         says="Conv2d takes stride=1., a float.",
         verdict="refuted",
         property=stride_of_one_point,
         cases={"layer": CONVOLUTIONS | st.just("MaxPool"), "rank": RANKS},
     ),
     Claim(
-        row="signatures",
+        row="S",
         says="The message of each refusal names the argument.",
         verdict="holds",
         property=refused_by_name,

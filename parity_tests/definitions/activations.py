@@ -11,7 +11,7 @@ from typing import Any
 from mpmath import mpf
 
 from parity_tests.definitions.array import Array, Index
-from parity_tests.definitions.dual import exp, is_nan, log
+from parity_tests.definitions.dual import exp, is_nan, log, value_of
 from parity_tests.definitions.dual import tanh as hyperbolic_tangent
 
 
@@ -91,13 +91,25 @@ def row(input: Array, dim: int | None, index: Index) -> list[Any]:
 
 
 def softmax(input: Array, dim: int | None = None) -> Array:
-    """eˣ/Σeˣ along an axis."""
-    return Array(input.shape, lambda *i: exp(input[i]) / sum(map(exp, row(input, dim, i))))
+    """eˣ/Σeˣ along an axis: of x less its maximum, which says what a row with infinities gives."""
+
+    def y(*i: int) -> Any:
+        x = row(input, dim, i)
+        top = max(map(value_of, x))
+        return exp(input[i] - top) / sum(exp(v - top) for v in x)
+
+    return Array(input.shape, y)
 
 
 def log_softmax(input: Array, dim: int | None = None) -> Array:
-    """x − log Σeˣ along an axis."""
-    return Array(input.shape, lambda *i: input[i] - log(sum(map(exp, row(input, dim, i)))))
+    """x − log Σeˣ along an axis, likewise."""
+
+    def y(*i: int) -> Any:
+        x = row(input, dim, i)
+        top = max(map(value_of, x))
+        return input[i] - top - log(sum(exp(v - top) for v in x))
+
+    return Array(input.shape, y)
 
 
 def softmin(input: Array, dim: int | None = None) -> Array:

@@ -41,6 +41,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
     declared: dict[tuple[Any, ...], dict[str, Any]] = {}
     started: set[tuple[Any, ...]] = set()
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    claims: dict[str, dict[str, Any]] = {}
     for row in rows(folder):
         match row.pop("kind"):
             case "declared":
@@ -49,6 +50,8 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
                 started.add(key(row))
             case "cell":
                 found[key(row)] = row
+            case "claim":
+                claims[row["id"]] = row
     cells = [
         found.get(k) or unfinished(cell, crashed=k in started and not about["interrupted"])
         for k, cell in declared.items()
@@ -79,6 +82,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "worst_audit": max((cell["worst_audit"] for cell in cells), key=float, default=0.0),
         "checks": {check.name: check.claim for check in CHECKS},
         "known": known(cells),
+        "claims": list(claims.values()),
         "operators": {op.name: described(op, about["subject"]) for op in ops if op.name in used},
         "cells": cells,
     }

@@ -1,4 +1,4 @@
-"""report.json and parity.html: one file, nothing fetched, readable without JavaScript."""
+"""report.json, parity.html and claims.html: nothing fetched, readable without JavaScript."""
 
 from __future__ import annotations
 
@@ -10,23 +10,36 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from parity_tests.report import claims
 from parity_tests.report.view import page
 
 HERE = Path(__file__).parent
 
 
 def write(report: Mapping[str, Any], folder: Path) -> Path:
-    """Write both files; returns the page's path."""
+    """Write the files; returns the page's path. The claims have theirs if they were decided."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     path = folder / "parity.html"
     path.write_text(render(report), encoding="utf-8")
+    if report["claims"]:
+        (folder / "claims.html").write_text(render_claims(report), encoding="utf-8")
     return path
 
 
 def render(report: Mapping[str, Any]) -> str:
     """The page of a report."""
+    return filled("page.html.j2", page=page(report), js=_own("page.js"))
+
+
+def render_claims(report: Mapping[str, Any]) -> str:
+    """The page of the claims."""
+    return filled("claims.html.j2", page=claims.page(report))
+
+
+def filled(name: str, **given: Any) -> str:
+    """One of the templates, with what it shows."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -34,8 +47,7 @@ def render(report: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    template = environment.get_template("page.html.j2")
-    return template.render(page=page(report), css=_own("page.css"), js=_own("page.js"))
+    return environment.get_template(name).render(**given, css=_own("page.css"))
 
 
 def _own(name: str) -> Markup:
