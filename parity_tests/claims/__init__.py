@@ -7,13 +7,16 @@ a network and state nothing that could be true or false.
 from __future__ import annotations
 
 from parity_tests.claims import (
+    activations,
     checkerboards,
     convolution,
     convolution_kinds,
     images,
     normalization,
     pooling,
+    signatures,
     sizes,
+    tensorflow,
     transposed_convolution,
     upsampling,
 )
@@ -27,8 +30,11 @@ CLAIMS: tuple[Claim, ...] = (
     *convolution.CLAIMS,
     *sizes.CLAIMS,
     *transposed_convolution.CLAIMS,
+    *tensorflow.CLAIMS,
     *upsampling.CLAIMS,
     *checkerboards.CLAIMS,
+    *activations.CLAIMS,
+    *signatures.CLAIMS,
 )
 
 ROWS = {
