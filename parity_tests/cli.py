@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
     replay = commands.add_parser("replay", help="run one case again")
     replay.add_argument("case", help="the case as JSON, as a failure prints it")
+    faults = commands.add_parser("faults", help="torch's faults that a run met, as Markdown")
+    faults.add_argument("report", type=Path, help="the run's report.json")
+    faults.add_argument("-o", "--output", type=Path, default=Path("reports/faults"), help="folder")
     commands.add_parser("operators", help="the table of operators, in Markdown")
     chosen = parser.parse_args(arguments)
     match chosen.command:
@@ -40,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return replay_case(chosen.case)
         case "operators":
             return list_operators()
+        case "faults":
+            return tell_faults(chosen.report, chosen.output)
         case "seeds":
             return run_seeds(chosen.workers, chosen.count, chosen.options)
         case _:
@@ -99,6 +104,20 @@ def run_seeds(workers: str, count: int, options: Sequence[str]) -> int:
 def written(file: Path) -> int:
     """When, in nanoseconds; 0 if it is not there."""
     return file.stat().st_mtime_ns if file.exists() else 0
+
+
+def tell_faults(report: Path, folder: Path) -> int:
+    """Write each fault down, and show that its script shows it."""
+    from parity_tests.report.faults import write
+
+    try:
+        found = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"no report: {error}\n")
+        return USAGE
+    for line in write(found, folder):
+        sys.stdout.write(f"{line}\n")
+    return EXIT["PASS"]
 
 
 def list_operators() -> int:

@@ -6,10 +6,12 @@ from collections import Counter
 
 import pytest
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from parity_tests.claims import CLAIMS, NO_CLAIM, ROWS
 from parity_tests.claims.claim import VERDICTS, Claim, Implementation, decide
-from parity_tests.report.claims import groups, row
+from parity_tests.report.claims import row
+from parity_tests.report.render import render_claims
 from parity_tests.run import Run
 from parity_tests.subjects import TORCH
 
@@ -71,11 +73,16 @@ def test_the_search_decides(
     assert (found.verdict, found.counterexample) == (verdict, counterexample)
 
 
-def test_an_undecided_row_shows() -> None:
-    """On the page, whatever the test above says."""
-    claim = next(claim for claim in CLAIMS if claim.row == "A11")
-    decisions = {"torch": decide(claim, Implementation(TORCH))}
-    shown = {group.row: group for group in groups([row(claim, decisions)])}
-    assert [c["id"] for c in shown["A11"].claims] == [claim.id]
-    assert shown["A10"].none == "undecided"
-    assert shown["A12"].none == NO_CLAIM["A12"]
+def test_the_page_shows_decisions_and_what_is_undecided() -> None:
+    claims = [claim for claim in CLAIMS if claim.row in ("A11", "C5")]
+    rows = [row(claim, {"torch": decide(claim, Implementation(TORCH))}) for claim in claims]
+    shown = render_claims({"claims": rows, "versions": {"torch": "2"}})
+    assert "Undecided." in shown
+    assert "it names networks." in shown
+    assert "://" not in shown
+    for one, claim in zip(rows, claims, strict=True):
+        assert str(escape(claim.says)) in shown
+        assert str(escape(one["contradiction"][1:])) in shown  # it begins a sentence
+        assert one["picture"] in shown
+    assert any(one["picture"] for one in rows)
+    assert shown.count("<article") == shown.count("</article>") == len(claims)

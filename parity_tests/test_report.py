@@ -113,6 +113,7 @@ def report(cells: list[Json], **changes: Any) -> Json:
         "audited": 2,
         "worst_audit": "inf",
         "known": [KNOWN],
+        "claims": [],
         "checks": {"forward": "Values within the bound.", "errors": "Calls rejected alike."},
         "operators": dict.fromkeys(dict.fromkeys(c["op"] for c in cells), operator),
         "cells": cells,

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from hypothesis import strategies as st
-from torch import Tensor, nn as modules
+from torch import Tensor
+from torch import nn as modules
 
 from parity_tests.claims.claim import Claim, Contradiction
 from parity_tests.claims.data import CLOSE, SEEDS, differs, integers, unless

@@ -55,7 +55,7 @@ def in_words(case: Case) -> str:
 
 @dataclass(frozen=True)
 class Group:
-    """A row of the notes with its claims; without any, the reason."""
+    """A row of the notes with its claims, or why it has none; undecided rows have neither."""
 
     row: str
     about: str
@@ -67,7 +67,7 @@ def groups(claims: Sequence[Json]) -> Iterator[Group]:
     """The notes' rows in order."""
     for name, about in ROWS.items():
         own = [claim for claim in claims if claim["row"] == name]
-        yield Group(name, about, own, NO_CLAIM.get(name, "undecided"))
+        yield Group(name, about, own, NO_CLAIM.get(name, ""))
 
 
 def page(report: Mapping[str, Any]) -> Json:
