@@ -223,7 +223,7 @@ def arbitrate(
         if defined is None or not sides_with(defined, result[index], allowed, index):
             trial.blame(party, message, **details)
             return
-    trial.blame("torch", f"the float64 oracle is off: {message}", **details)
+    trial.blame("torch", f"the float64 oracle is off: {message}", **details | {"kind": "oracle"})
 
 
 def sides_with(defined: Any, value: Tensor, allowed: Bounded, index: tuple[int, ...]) -> bool:
