@@ -25,12 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="torch-parity", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the suite, leave report.json and parity.html")
-    run.add_argument("-n", "--workers", default="auto", help="processes; default: one per core")
-    run.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
     seeds = commands.add_parser("seeds", help="run under several seeds, count the false alarms")
-    seeds.add_argument("-n", "--workers", default="auto", help="processes; default: one per core")
     seeds.add_argument("--count", type=int, default=10, help="how many seeds, from 0; default: 10")
-    seeds.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
+    for runs in (run, seeds):
+        runs.add_argument(
+            "-n", "--workers", default="auto", help="processes; default: one per core"
+        )
+        runs.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
     replay = commands.add_parser("replay", help="run one case again")
     replay.add_argument("case", help="the case as JSON, as a failure prints it")
     faults = commands.add_parser("faults", help="torch's faults that a run met, as Markdown")
@@ -60,9 +61,7 @@ def run_suite(workers: str, options: Sequence[str]) -> int:
     some = any(o.startswith(("--parity-op", "--parity-check", "--parity-dtype")) for o in options)
     tests = [str(here / "test_parity.py"), *([] if some else [str(here / "test_claims.py")])]
     own = ["-p", "parity_tests.plugin", "-n", workers, "--dist", "worksteal", "-q"]
-    output = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    output.add_argument("--parity-output", default="reports", type=Path)
-    report = output.parse_known_args(options)[0].parity_output / "report.json"
+    report = output_of(options)[0] / "report.json"
     before = written(report)
     # A process of its own: this one has imported what pytest wants to rewrite.
     process = subprocess.Popen([sys.executable, "-m", "pytest", *tests, *own, *options])
@@ -82,23 +81,29 @@ def run_seeds(workers: str, count: int, options: Sequence[str]) -> int:
     """The suite under seeds 0, 1, …; what they amount to is kept after every one of them."""
     from parity_tests.report.seeds import EVIDENCE, summary
 
-    output = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    output.add_argument("--parity-output", default="reports", type=Path)
-    root, rest = output.parse_known_args(options)
-    worst = 0
+    output, rest = output_of(options)
+    evidence = output / EVIDENCE
+    reports, worst = [], 0
     for seed in range(count):
-        folder = root.parity_output / "seeds" / str(seed)
+        folder = output / "seeds" / str(seed)
         own = [f"--parity-seed={seed}", f"--parity-output={folder}"]
         worst = max(worst, run_suite(workers, [*rest, *own]))
         if worst == USAGE:
             return USAGE
-        reports = [root.parity_output / "seeds" / str(s) / "report.json" for s in range(seed + 1)]
-        found = summary(json.loads(r.read_text(encoding="utf-8")) for r in reports)
-        evidence = root.parity_output / EVIDENCE
+        reports.append(json.loads((folder / "report.json").read_text(encoding="utf-8")))
+        found = summary(reports)
         evidence.parent.mkdir(parents=True, exist_ok=True)
         evidence.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         sys.stdout.write(f"{found['says']}\n")
     return worst
+
+
+def output_of(options: Sequence[str]) -> tuple[Path, list[str]]:
+    """The folder for the report, and the other options."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--parity-output", default="reports", type=Path)
+    known, rest = parser.parse_known_args(options)
+    return known.parity_output, rest
 
 
 def written(file: Path) -> int:

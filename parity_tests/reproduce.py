@@ -28,7 +28,7 @@ from parity_tests.trial import Trial, cotangent_recipe
 
 DIFFERENTIATING = ("gradients", "second")  # the checks whose scripts need cotangents
 LITERAL = 64  # elements: more are made by NumPy in the script, as they were in the suite
-UNSIGNED = "UNSIGNED = (torch.uint8, torch.bool)"  # as the fills' sources want it
+UNSIGNED = f"UNSIGNED = {recipe.UNSIGNED}"  # as the fills' sources want it
 MADE = """
 def made(fill, shape, seed, dtype):
     def numbers(seed):

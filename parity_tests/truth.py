@@ -54,6 +54,10 @@ class Truth:
         self.cotangents[name] = exactly(made)
         return self.cotangents[name].clone()
 
+    def position(self, name: str) -> int:
+        """The result's place among all, as a script lists them."""
+        return list(self.values).index(name)
+
     def as_stored(self) -> Tensors:
         """The results in the dtype and on the device under test."""
         trial = self.trial
@@ -156,7 +160,7 @@ class Truth:
                     kind="oracle",
                     result=name,
                     index=index,
-                    position=list(self.values).index(name),
+                    position=self.position(name),
                     definition=truth.item(),
                 )
 

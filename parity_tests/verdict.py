@@ -183,7 +183,7 @@ def compare_integers(trial: Trial, true: Truth, party: str, name: str, result: T
             kind="value",
             result=name,
             index=index,
-            position=list(true.values).index(name),
+            position=true.position(name),
             definition=true.defined(name, index),
         )
 
@@ -218,7 +218,7 @@ def arbitrate(
         defined = true.defined(name, index)
         trial.ledger.arbitrated += defined is not None
         message, details = described(party, name, index, result, allowed, defined)
-        details["position"] = list(true.values).index(name)
+        details["position"] = true.position(name)
         message += f" ({wrong} of {good.numel()} elements)"
         if defined is None or not sides_with(defined, result[index], allowed, index):
             trial.blame(party, message, **details)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from parity_tests.report.merge import failing_below
@@ -10,9 +10,8 @@ from parity_tests.report.merge import failing_below
 EVIDENCE = "evidence/seeds.json"  # in the reports' folder
 
 
-def summary(reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def summary(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Cases and failures of all runs, and what they say of the share of cases that fail."""
-    reports = list(reports)
     cells = [cell for report in reports for cell in report["cells"]]
     failed = [f"{c['op']} {c['check']} {c['dtype']}" for c in cells if c["status"] == "fail"]
     cases = sum(report["cases"] for report in reports)
