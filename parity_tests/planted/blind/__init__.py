@@ -1,0 +1,1 @@
+"""Faults by someone who has not read the strategies."""

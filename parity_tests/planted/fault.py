@@ -1,0 +1,51 @@
+"""A fault: one small, realistic mistake in an implementation that is otherwise correct."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+import reimpl
+from parity_tests.subjects import Subject
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A broken stand-in for one operator, and the checks that ought to notice it."""
+
+    name: str  # unique, in kebab-case
+    op: str  # the operator's name in torch.nn or torch.nn.functional
+    kind: str  # the mistake's family: history, geometry, conventions, ...
+    says: str  # the mistake in a line
+    expected: tuple[str, ...]  # the checks that should catch it, the likeliest first
+    broken: Callable[..., Any]  # takes the operator's own arguments, or is its nn.Module
+    source: str = "planted"  # or "PyTorch #NNNN: what it did"
+
+    def subject(self) -> Subject:
+        """Return reimpl with this fault's operator broken and all else intact."""
+        names = {name: getattr(reimpl, name) for name in reimpl.__all__}
+        return Subject(self.name, (SimpleNamespace(**{**names, self.op: self.broken}),))
+
+
+class Tampered(torch.autograd.Function):
+    """The identity, whose backward passes the gradient through a given function."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tensor: torch.Tensor, tamper: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """Return the tensor as it came."""
+        ctx.tamper = tamper
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Return the gradient as the mistake has it."""
+        return ctx.tamper(grad), None
+
+
+def tampered(tensor: torch.Tensor, tamper: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """Return the tensor, whose gradient is to be altered by `tamper`."""
+    return Tampered.apply(tensor, tamper)  # type: ignore[no-untyped-call, no-any-return]
