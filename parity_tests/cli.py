@@ -52,19 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_suite(chosen.workers, chosen.options)
 
 
-def run_suite(workers: str, options: Sequence[str]) -> int:
+def run_suite(workers: str, options: Sequence[str], *, claims: bool = True) -> int:
     """Pytest on the parity cells and the claims; the exit code is the report's verdict.
 
-    The claims are decided unless only some of the cells are asked for.
+    The claims are not decided where only some of the cells are asked for.
     """
     here = Path(__file__).parent
     some = any(o.startswith(("--parity-op", "--parity-check", "--parity-dtype")) for o in options)
-    tests = [str(here / "test_parity.py"), *([] if some else [str(here / "test_claims.py")])]
+    tests = ["test_parity.py", *(["test_claims.py"] if claims and not some else [])]
     own = ["-p", "parity_tests.plugin", "-n", workers, "--dist", "worksteal", "-q"]
+    files = [str(here / test) for test in tests]
     report = output_of(options)[0] / "report.json"
     before = written(report)
     # A process of its own: this one has imported what pytest wants to rewrite.
-    process = subprocess.Popen([sys.executable, "-m", "pytest", *tests, *own, *options])
+    process = subprocess.Popen([sys.executable, "-m", "pytest", *files, *own, *options])
     # Terminated or interrupted, pytest still merges its rows into a report.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child as well
@@ -78,7 +79,7 @@ def run_suite(workers: str, options: Sequence[str]) -> int:
 
 
 def run_seeds(workers: str, count: int, options: Sequence[str]) -> int:
-    """The suite under seeds 0, 1, …; what they amount to is kept after every one of them."""
+    """The cells under seeds 0, 1, …; what they amount to is kept after every one of them."""
     from parity_tests.report.seeds import EVIDENCE, summary
 
     output, rest = output_of(options)
@@ -87,7 +88,7 @@ def run_seeds(workers: str, count: int, options: Sequence[str]) -> int:
     for seed in range(count):
         folder = output / "seeds" / str(seed)
         own = [f"--parity-seed={seed}", f"--parity-output={folder}"]
-        worst = max(worst, run_suite(workers, [*rest, *own]))
+        worst = max(worst, run_suite(workers, [*rest, *own], claims=False))
         if worst == USAGE:
             return USAGE
         reports.append(json.loads((folder / "report.json").read_text(encoding="utf-8")))
