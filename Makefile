@@ -64,4 +64,4 @@ gallery: $(READY)
 	@touch $@
 
 clean:
-	rm -rf .venv reports/rows reports/report.json reports/parity.html reports/gallery.html
+	rm -rf .venv reports/rows $(addprefix reports/,report.json junit.xml summary.md cells.npz *.html)

@@ -1,4 +1,4 @@
-"""The command line: run the suite under one or several seeds, replay a case, list the operators.
+"""The command line: run the suite under one or several seeds, replay a case, compare two runs.
 
 Exit codes: 0 pass, 1 fail, 2 usage, 3 incomplete.
 """
@@ -37,6 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     faults = commands.add_parser("faults", help="torch's faults that a run met, as Markdown")
     faults.add_argument("report", type=Path, help="the run's report.json")
     faults.add_argument("-o", "--output", type=Path, default=Path("reports/faults"), help="folder")
+    two = commands.add_parser(
+        "compare", help="two runs side by side: exit 1 if any cell newly fails"
+    )
+    two.add_argument("before", type=Path, help="a run's report.json")
+    two.add_argument("after", type=Path, help="another's")
+    two.add_argument("-o", "--output", type=Path, help="a page to write as well, e.g. compare.html")
     commands.add_parser("operators", help="the table of operators, in Markdown")
     chosen = parser.parse_args(arguments)
     match chosen.command:
@@ -46,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return list_operators()
         case "faults":
             return tell_faults(chosen.report, chosen.output)
+        case "compare":
+            return compare_runs(chosen.before, chosen.after, chosen.output)
         case "seeds":
             return run_seeds(chosen.workers, chosen.count, chosen.options)
         case _:
@@ -124,6 +132,23 @@ def tell_faults(report: Path, folder: Path) -> int:
     for line in write(found, folder):
         sys.stdout.write(f"{line}\n")
     return EXIT["PASS"]
+
+
+def compare_runs(before: Path, after: Path, page: Path | None) -> int:
+    """Print what changed between two runs, and write a page where one is asked for."""
+    from parity_tests.report.compare import NoReport, compare, load, text
+    from parity_tests.report.render import render_comparison
+
+    try:
+        found = compare(load(before), load(after))
+    except NoReport as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    sys.stdout.write(text(found))
+    if page is not None:
+        page.write_text(render_comparison(found, str(before), str(after)), encoding="utf-8")
+        sys.stdout.write(f"page: {page}\n")
+    return EXIT["FAIL" if found.newly_failing else "PASS"]
 
 
 def list_operators() -> int:

@@ -48,4 +48,4 @@ class Tampered(torch.autograd.Function):
 
 def tampered(tensor: torch.Tensor, tamper: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """Return the tensor, whose gradient is to be altered by `tamper`."""
-    return Tampered.apply(tensor, tamper)  # type: ignore[no-untyped-call, no-any-return]
+    return Tampered.apply(tensor, tamper)

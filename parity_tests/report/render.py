@@ -1,4 +1,4 @@
-"""report.json, parity.html and claims.html: nothing fetched, readable without JavaScript."""
+"""A run's files: report.json and its pages, which fetch nothing and can do without JavaScript."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import jinja2
 from markupsafe import Markup
 
 from parity_tests.report import claims
+from parity_tests.report.compare import Comparison
+from parity_tests.report.exports import write_exports
 from parity_tests.report.view import page
 
 HERE = Path(__file__).parent
@@ -23,6 +25,7 @@ def write(report: Mapping[str, Any], folder: Path) -> Path:
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     path = folder / "parity.html"
     path.write_text(render(report), encoding="utf-8")
+    write_exports(report, folder)
     if report["claims"]:
         (folder / "claims.html").write_text(render_claims(report), encoding="utf-8")
     return path
@@ -36,6 +39,11 @@ def render(report: Mapping[str, Any]) -> str:
 def render_claims(report: Mapping[str, Any]) -> str:
     """The page of the claims."""
     return filled("claims.html.j2", page=claims.page(report))
+
+
+def render_comparison(found: Comparison, before: str, after: str) -> str:
+    """The page of two runs compared."""
+    return filled("compare.html.j2", found=found, before=before, after=after)
 
 
 def filled(name: str, **given: Any) -> str:
