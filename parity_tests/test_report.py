@@ -87,6 +87,7 @@ def report(cells: list[Json], **changes: Any) -> Json:
     statuses = Counter(c["status"] for c in cells)
     verdict = "FAIL" if statuses["fail"] else "INCOMPLETE" if statuses["not run"] else "PASS"
     operator = {
+        "family": "convolution",
         "signature": "(input, weight)",
         "module": False,
         "dtypes": list(DTYPES),

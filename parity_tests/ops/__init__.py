@@ -18,24 +18,31 @@ from parity_tests.ops.norms import NORMS
 from parity_tests.ops.rearrangements import REARRANGEMENTS
 from parity_tests.ops.transposed_convolution import TRANSPOSED_CONVOLUTIONS
 
-OPS: tuple[Op, ...] = (
-    *CONVOLUTIONS,
-    *TRANSPOSED_CONVOLUTIONS,
-    *KINDS,
-    *LINEARS,
-    *MAXIMA,
-    *AVERAGES,
-    *BATCH_NORMS,
-    *NORMS,
-    *ACTIVATIONS,
-    *INTERPOLATIONS,
-    *REARRANGEMENTS,
-    *FILTERS,
-    *TRANSFORMS,
-    *INITIALISERS,
-)
+FAMILIES: dict[str, tuple[Op, ...]] = {
+    "convolution": CONVOLUTIONS,
+    "transposed convolution": TRANSPOSED_CONVOLUTIONS,
+    "kinds of convolution": KINDS,
+    "linear": LINEARS,
+    "max pooling": MAXIMA,
+    "average pooling": AVERAGES,
+    "batch norm": BATCH_NORMS,
+    "other norms": NORMS,
+    "activations": ACTIVATIONS,
+    "resampling": INTERPOLATIONS,
+    "padding and rearrangement": REARRANGEMENTS,
+    "image filters": FILTERS,
+    "Fourier transforms": TRANSFORMS,
+    "initialisers": INITIALISERS,
+}
+
+OPS: tuple[Op, ...] = tuple(op for family in FAMILIES.values() for op in family)
 
 
 def named(name: str) -> Op:
     """The operator of that name."""
     return next(op for op in OPS if op.name == name)
+
+
+def family_of(op: Op) -> str:
+    """The family's name."""
+    return next(name for name, family in FAMILIES.items() if op in family)

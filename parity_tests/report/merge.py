@@ -18,6 +18,7 @@ import torch
 from parity_tests import expectations, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.op import Op
+from parity_tests.ops import family_of
 from parity_tests.report.collect import level
 from parity_tests.reproduce import command, script, trial_of
 from parity_tests.strategies import feasible_pairs
@@ -169,6 +170,7 @@ def described(op: Op, subject: str) -> dict[str, Any]:
     """What the report tells of an operator besides its cells."""
     target = subjects.load(subject).find(op.name)
     return {
+        "family": family_of(op),
         "signature": op.name + op.signature,
         "doc": inspect.getdoc(target) if target is not None else None,
         "module": op.is_module,

@@ -1,5 +1,5 @@
 "use strict";
-/* Two conveniences: filtering by operator and status, and buttons that copy. All else is HTML. */
+/* Three conveniences: filtering by operator and status, ordering, and buttons that copy. All else is HTML. */
 
 for (const pre of document.querySelectorAll("pre[data-copy]")) {
   const button = document.createElement("button");
@@ -30,7 +30,23 @@ const form = document.getElementById("filter");
 const text = document.getElementById("filter-op");
 const status = document.getElementById("filter-status");
 const said = document.getElementById("filtered");
+const order = document.getElementById("filter-order");
+const table = document.querySelector(".matrix");
+const bodies = [...table.tBodies];
+const families = new Map();  // from an operator's rows to its family's heading
+for (const body of bodies) {
+  families.set(body, body.dataset.op ? families.get(body.previousElementSibling) : body);
+}
 form.hidden = false;
+order.addEventListener("input", () => {
+  const by = {
+    "": (a, b) => bodies.indexOf(a) - bodies.indexOf(b),
+    name: (a, b) => (a.dataset.op ?? "").localeCompare(b.dataset.op ?? ""),
+    worst: (a, b) => Number(b.dataset.worst ?? 0) - Number(a.dataset.worst ?? 0),
+  };
+  const foot = table.tFoot;
+  for (const body of [...bodies].sort(by[order.value])) table.insertBefore(body, foot);
+});
 form.addEventListener("input", filter);
 form.addEventListener("submit", (event) => event.preventDefault());
 
@@ -39,8 +55,11 @@ function filter() {
   const named = (element) => element.dataset.op.toLowerCase().includes(wanted);
   const has = (element, selector) => !status.value || element.querySelector(selector) !== null;
 
-  const rows = [...document.querySelectorAll(".matrix tbody")];
+  const rows = [...document.querySelectorAll(".matrix tbody[data-op]")];
   for (const row of rows) row.hidden = !(named(row) && has(row, `a.${status.value || "pass"}`));
+  for (const family of document.querySelectorAll(".matrix .family")) {
+    family.hidden = order.value !== "" || !rows.some((row) => families.get(row) === family && !row.hidden);
+  }
   for (const link of document.querySelectorAll(".matrix td > a")) {
     link.parentElement.classList.toggle("dim", Boolean(status.value) && !link.classList.contains(status.value));
   }

@@ -48,6 +48,8 @@ class MatrixRow:
     first: bool
     last: bool
     cells: tuple[tuple[Cell | None, bool], ...]  # with: whether a new check begins here
+    family: str = ""  # whose first row this is
+    worst: float = 0.0  # error over bound of the operator, on any device: to sort by
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ class Page:
     def devices_shown(self) -> bool:
         """Whether rows must say which device they mean."""
         return len(self.report["devices"]) > 1
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families that have rows, in their order."""
+        return tuple(row.family for row in self.rows if row.family)
 
     @property
     def width(self) -> int:
@@ -233,7 +240,13 @@ def columns_of(report: Json, cells: Iterable[Cell]) -> Iterator[Column]:
 def matrix(report: Json, cells: Iterable[Cell], columns: Iterable[Column]) -> Iterator[MatrixRow]:
     """A row for each operator and device."""
     at = {(c.op, c.check, c.dtype, c.device): c for c in cells}
-    for op in report["operators"]:
+    worst: defaultdict[str, float] = defaultdict(float)
+    for cell in at.values():
+        worst[cell.op] = max(worst[cell.op], float(cell.worst or 0))
+    family = ""
+    for op, about in report["operators"].items():
+        begins = about["family"] if about["family"] != family else ""
+        family = about["family"]
         for device in report["devices"]:
             row = tuple(
                 (at.get((op, column.check, dtype, device)), dtype == column.dtypes[0])
@@ -241,7 +254,8 @@ def matrix(report: Json, cells: Iterable[Cell], columns: Iterable[Column]) -> It
                 for dtype in column.dtypes
             )
             devices = report["devices"]
-            yield MatrixRow(op, device, device == devices[0], device == devices[-1], row)
+            first, last = device == devices[0], device == devices[-1]
+            yield MatrixRow(op, device, first, last, row, begins if first else "", worst[op])
 
 
 def operators(report: Json, cells: Iterable[Cell], axes: Axes) -> Iterator[Operator]:
