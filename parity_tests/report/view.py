@@ -60,7 +60,7 @@ class Operator:
     id: str
     signature: str
     paragraphs: tuple[str, ...]
-    checks: tuple[tuple[str, str, tuple[Cell, ...]], ...]  # check, claim, cells
+    checks: tuple[tuple[str, tuple[Cell, ...]], ...]
     tally: tuple[tuple[Status, int], ...]
     panels: tuple[Panel, ...]
     coverage: Coverage | None
@@ -94,6 +94,12 @@ class Page:
     def devices_shown(self) -> bool:
         """Whether rows must say which device they mean."""
         return len(self.report["devices"]) > 1
+
+    @property
+    def checks(self) -> Mapping[str, str]:
+        """The checks that have cells, each with its claim."""
+        claims: Mapping[str, str] = self.report["checks"]
+        return {column.check: claims.get(column.check, "") for column in self.columns}
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -270,7 +276,7 @@ def operators(report: Json, cells: Iterable[Cell], axes: Axes) -> Iterator[Opera
             id=Page.place(name),
             signature=about["signature"],
             paragraphs=tuple(p for p in (about.get("doc") or "").strip().split("\n\n") if p),
-            checks=tuple(checks(report["checks"], own)),
+            checks=tuple(checks(own)),
             tally=tally(own),
             panels=tuple(panels(own, axes)),
             coverage=coverage(
@@ -279,16 +285,14 @@ def operators(report: Json, cells: Iterable[Cell], axes: Axes) -> Iterator[Opera
         )
 
 
-def checks(
-    claims: Mapping[str, str], cells: Iterable[Cell]
-) -> Iterator[tuple[str, str, tuple[Cell, ...]]]:
+def checks(cells: Iterable[Cell]) -> Iterator[tuple[str, tuple[Cell, ...]]]:
     """An operator's cells by check."""
     of: defaultdict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         of[cell.check].append(cell)
     for check, members in of.items():
         ordered = sorted(members, key=lambda c: (c.device, dtype_order(c.dtype)))
-        yield check, claims.get(check, ""), tuple(ordered)
+        yield check, tuple(ordered)
 
 
 def panels(cells: Iterable[Cell], axes: Axes) -> Iterator[Panel]:
