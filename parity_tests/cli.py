@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the suite, leave report.json and parity.html")
     seeds = commands.add_parser("seeds", help="run under several seeds, count the false alarms")
-    seeds.add_argument("--count", type=int, default=10, help="how many seeds, from 0; default: 10")
+    seeds.add_argument("--count", type=int, default=10, help="how many seeds; default: 10")
+    seeds.add_argument("--first", type=int, default=0, help="the first of them; default: 0")
     for runs in (run, seeds):
         runs.add_argument(
             "-n", "--workers", default="auto", help="processes; default: one per core"
@@ -55,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "compare":
             return compare_runs(chosen.before, chosen.after, chosen.output)
         case "seeds":
-            return run_seeds(chosen.workers, chosen.count, chosen.options)
+            own = range(chosen.first, chosen.first + chosen.count)
+            return run_seeds(chosen.workers, own, chosen.options)
         case _:
             return run_suite(chosen.workers, chosen.options)
 
@@ -86,14 +88,14 @@ def run_suite(workers: str, options: Sequence[str], *, claims: bool = True) -> i
     return USAGE
 
 
-def run_seeds(workers: str, count: int, options: Sequence[str]) -> int:
-    """The cells under seeds 0, 1, …; what they amount to is kept after every one of them."""
+def run_seeds(workers: str, seeds: Sequence[int], options: Sequence[str]) -> int:
+    """The cells under each seed; what they amount to is kept after every one of them."""
     from parity_tests.report.seeds import EVIDENCE, summary
 
     output, rest = output_of(options)
     evidence = output / EVIDENCE
     reports, worst = [], 0
-    for seed in range(count):
+    for seed in seeds:
         folder = output / "seeds" / str(seed)
         own = [f"--parity-seed={seed}", f"--parity-output={folder}"]
         worst = max(worst, run_suite(workers, [*rest, *own], claims=False))
