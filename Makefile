@@ -4,12 +4,14 @@
 #   make report    the parity cells alone, and the page: reports/parity.html
 #   make deep      the same with nine times as many cases, and torch.compile
 #   make seeds     the quick profile under ten seeds: how many false alarms in how many cases
+#   make planted   faults planted in reimpl: how many the suite catches, and by what
 #   make lint      format, lint, types
 #   make bench     speed beside torch.nn
 #   make gallery   what the image operators do, to look at: reports/gallery.html
 #
 # Variables: SUBJECT=pkg.module[:attribute]  DEVICE=cpu|cuda|all  OPS=conv2d,BatchNorm2d
 #            CHECKS=forward,gradients  SEED=0  PROFILE=quick|default|deep  WORKERS=auto
+#            FAULTS="name …"  SEEDS=0,1,2  SAMPLE=20 for planted
 #            NOVENV=1 uses the current interpreter and installs nothing.
 
 WORKERS ?= auto
@@ -30,7 +32,7 @@ OPTIONS := $(call option,subject,$(SUBJECT)) $(call option,device,$(DEVICE)) \
 
 export OMP_NUM_THREADS = 1
 
-.PHONY: test report deep seeds lint bench gallery clean
+.PHONY: test report deep seeds planted lint bench gallery clean
 .DEFAULT_GOAL := test
 
 test: $(READY)
@@ -44,6 +46,10 @@ deep: $(READY)
 
 seeds: $(READY)
 	@$(RUN) -m parity_tests seeds -n $(WORKERS) -- $(OPTIONS) --parity-profile=quick
+
+planted: $(READY)
+	@$(RUN) -m parity_tests planted $(FAULTS) -n $(WORKERS) --seeds $(or $(SEEDS),0,1,2) \
+	  $(if $(PROFILE),--profile $(PROFILE)) $(if $(SAMPLE),--sample $(SAMPLE))
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .

@@ -72,6 +72,7 @@ class Plan:
     profile: Profile
     seed: int
     expectations: tuple[Expectation, ...] = ()
+    shrink: bool = True  # or be content with the first failure as it was drawn
 
 
 @dataclass
@@ -108,6 +109,8 @@ class Search:
         A search shrinks its failure, so one that it finds is better than a pinned one.
         """
         pinned = self.pinned_failure()
+        if pinned and not self.plan.shrink:
+            return pinned
         for number, (regime, forced) in enumerate(self.rounds()):
             failure = None if self.stopped else self.hunt(regime, number, forced)
             if failure or self.stopped:
@@ -190,6 +193,7 @@ class Search:
                 holds,
                 self.examples(regime),
                 (cell.op.name, cell.check.name, regime, number, plan.seed),
+                shrink=plan.shrink,
             )
         except Departure:
             return self.confirmed(found[-1])
@@ -214,7 +218,7 @@ class Search:
                 failure.trial, failure.departure.message, failure.departure.details
             )
             return None
-        return simplified(self.cell.check, again)
+        return simplified(self.cell.check, again) if self.plan.shrink else again
 
     def pairs_drawn(self) -> set[Pair]:
         """The pairs of levels that this search's calls contain, found by drawing alone."""
@@ -273,10 +277,16 @@ def rounds_of_calls(op: Op, regime: str, *, examples: int, seed: int) -> list[Ca
 
 
 def draw_each(
-    strategy: SearchStrategy[Drawn], use: Callable[[Drawn], None], examples: int, name: object
+    strategy: SearchStrategy[Drawn],
+    use: Callable[[Drawn], None],
+    examples: int,
+    name: object,
+    *,
+    shrink: bool = True,
 ) -> None:
     """Hypothesis's search with the suite's settings, seeded by a name."""
-    search = settings(QUIET, max_examples=examples)(given(strategy)(use))
+    phases = QUIET.phases if shrink else (Phase.generate,)
+    search = settings(QUIET, max_examples=examples, phases=phases)(given(strategy)(use))
     seed(stream(name))(search)()
 
 

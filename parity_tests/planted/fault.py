@@ -1,14 +1,19 @@
 """A fault: one small, realistic mistake in an implementation that is otherwise correct."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 import reimpl
 from parity_tests.subjects import Subject
+
+Arguments = dict[str, Any]
+Module = TypeVar("Module", bound=type[torch.nn.Module])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +54,38 @@ class Tampered(torch.autograd.Function):
 def tampered(tensor: torch.Tensor, tamper: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """Return the tensor, whose gradient is to be altered by `tamper`."""
     return Tampered.apply(tensor, tamper)
+
+
+def with_arguments(op: str, change: Callable[[Arguments], None]) -> Callable[..., Any]:
+    """Return reimpl's function, with its signature, but for what `change` does to the arguments."""
+
+    def body(run: Callable[..., Any], given: Arguments) -> Any:
+        change(given)
+        return run(**given)
+
+    return wrapped(op, body)
+
+
+def with_result(op: str, change: Callable[[Any, Arguments], Any]) -> Callable[..., Any]:
+    """Return reimpl's function, with its signature, but for what `change` makes of the result."""
+    return wrapped(op, lambda run, given: change(run(**given), given))
+
+
+def wrapped(op: str, body: Callable[[Callable[..., Any], Arguments], Any]) -> Callable[..., Any]:
+    """Return `body`, given reimpl's function and all its arguments, with that one's signature."""
+    right = getattr(reimpl, op)
+    signature = inspect.signature(right)
+
+    @wraps(right)
+    def broken(*args: Any, **options: Any) -> Any:
+        bound = signature.bind(*args, **options)
+        bound.apply_defaults()
+        return body(right, bound.arguments)
+
+    return broken
+
+
+def stand_in(module: Module) -> Module:
+    """Give a class its base's name, which repr() shows; pickle goes by the qualified name."""
+    module.__name__ = module.__base__.__name__  # type: ignore[union-attr]
+    return module

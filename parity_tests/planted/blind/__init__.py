@@ -1,1 +1,5 @@
 """Faults by someone who has not read the strategies."""
+
+from parity_tests.planted.fault import Fault
+
+BLIND: tuple[Fault, ...] = ()
