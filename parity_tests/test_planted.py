@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import inspect
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import reimpl
 from parity_tests.checks import CHECKS
 from parity_tests.cli import main
+from parity_tests.experiments import outputs_of
+from parity_tests.ops import named
 from parity_tests.planted import CONTROLS, EQUIVALENT, FAULTS
 from parity_tests.planted.fault import Fault
 from parity_tests.score.corpus import corpus_hash
 from parity_tests.score.hunt import hunt
 from parity_tests.score.planted import chosen, verdict
 from parity_tests.score.processes import Task, hunted
+from parity_tests.search import rounds_of_calls
 
 ALL = (*FAULTS, *CONTROLS, *(fault for fault, _ in EQUIVALENT))
 each = pytest.mark.parametrize("fault", ALL, ids=lambda fault: fault.name)
@@ -44,6 +49,22 @@ def test_a_stand_in_has_the_operators_signature(fault: Fault) -> None:
     mine, rights = (inspect.signature(f) for f in (fault.broken, getattr(reimpl, fault.op)))
     names = [[(n, p.default) for n, p in s.parameters.items()] for s in (mine, rights)]
     assert names[0][: len(names[1])] == names[1] or "contract" in fault.expected
+
+
+@each
+def test_a_stand_in_takes_an_ordinary_call(fault: Fault) -> None:
+    op = named(fault.op)
+    (call, *_) = rounds_of_calls(op, "ordinary", examples=1, seed=0)
+    dtype = torch.get_default_dtype()
+    threads = torch.get_num_threads()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            outputs_of(op.run(fault.broken, call, call.tensors(torch.float32)))
+        finally:  # some leave these otherwise
+            torch.set_grad_enabled(True)
+            torch.set_default_dtype(dtype)
+            torch.set_num_threads(threads)
 
 
 def last(runs: Iterator[dict[str, Any]]) -> dict[str, Any]:

@@ -1,13 +1,28 @@
 """Faults planted in reimpl to measure what the suite catches."""
 
+from parity_tests.planted.backward import BACKWARD
 from parity_tests.planted.blind import BLIND
+from parity_tests.planted.boundary import BOUNDARY
+from parity_tests.planted.buffers import BUFFERS
+from parity_tests.planted.contract import CONTRACT
 from parity_tests.planted.controls import CONTROLS
+from parity_tests.planted.conventions import CONVENTIONS
+from parity_tests.planted.corners import CORNERS
+from parity_tests.planted.errors import ERRORS
 from parity_tests.planted.fault import Fault
 from parity_tests.planted.geometry import GEOMETRY
 from parity_tests.planted.history import HISTORY
+from parity_tests.planted.hostile import HOSTILE
+from parity_tests.planted.layout import LAYOUT
+from parity_tests.planted.precision import PRECISION
 
 __all__ = ["BLIND", "CONTROLS", "EQUIVALENT", "FAULTS", "HISTORY", "Fault"]
 
-FAULTS: tuple[Fault, ...] = (*GEOMETRY, *HISTORY, *BLIND)
+FAULTS: tuple[Fault, ...] = (
+    *(*GEOMETRY, *BOUNDARY, *CONVENTIONS, *PRECISION, *BACKWARD, *BUFFERS, *CONTRACT),
+    *(*CORNERS, *LAYOUT, *ERRORS, *HOSTILE),
+    *HISTORY,
+    *BLIND,
+)
 # A fault that no check can see, and the proof.
 EQUIVALENT: tuple[tuple[Fault, str], ...] = ()

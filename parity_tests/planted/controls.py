@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import reimpl
-from parity_tests.planted.fault import Arguments, Fault, stand_in, with_arguments
+from parity_tests.planted.fault import Arguments, Fault, stand_in, tampered, with_arguments
 
 
 def no_change(_: Arguments) -> None:
@@ -26,6 +26,11 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return reimpl.relu(input, True) if inplace else reimpl.relu(input)
 
 
+def unchanged_gradient(given: Arguments) -> None:
+    """Tamper with the gradient of the input to no effect."""
+    given["input"] = tampered(given["input"], lambda g: g)
+
+
 CONTROLS = tuple(
     Fault(name=f"right-{op.lower()}", op=op, kind="control", says=says, expected=(), broken=broken)
     for op, says, broken in (
@@ -33,6 +38,7 @@ CONTROLS = tuple(
         ("conv_transpose1d", "wrapped by arguments", with_arguments("conv_transpose1d", no_change)),
         ("max_pool1d", "wrapped by arguments", with_arguments("max_pool1d", no_change)),
         ("softmax", "wrapped by arguments", with_arguments("softmax", no_change)),
+        ("avg_pool1d", "tampered with", with_arguments("avg_pool1d", unchanged_gradient)),
         ("relu", "rewritten", relu),
         ("BatchNorm1d", "a subclass", TheSameBatchNorm),
     )

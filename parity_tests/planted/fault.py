@@ -37,23 +37,34 @@ class Fault:
 class Tampered(torch.autograd.Function):
     """The identity, whose backward passes the gradient through a given function."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(
-        ctx: Any, tensor: torch.Tensor, tamper: Callable[[torch.Tensor], torch.Tensor]
+        tensor: torch.Tensor, _tamper: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
         """Return the tensor as it came."""
-        ctx.tamper = tamper
-        return tensor.view_as(tensor)
+        return tensor.detach()  # an alias, strides and all
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], _output: torch.Tensor) -> None:
+        """Keep the function."""
+        _, ctx.tamper = inputs
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         """Return the gradient as the mistake has it."""
         return ctx.tamper(grad), None
 
+    @staticmethod
+    def jvp(_ctx: Any, tangent: torch.Tensor, _: None) -> torch.Tensor:
+        """Return the tangent as it came: the mistake is the backward's."""
+        return tangent.clone()
 
-def tampered(tensor: torch.Tensor, tamper: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """Return the tensor, whose gradient is to be altered by `tamper`."""
-    return Tampered.apply(tensor, tamper)
+
+def tampered(tensor: Any, tamper: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Return the tensor, whose gradient is to be altered by `tamper`; what is none as it is."""
+    return Tampered.apply(tensor, tamper) if isinstance(tensor, torch.Tensor) else tensor
 
 
 def with_arguments(op: str, change: Callable[[Arguments], None]) -> Callable[..., Any]:
