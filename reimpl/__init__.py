@@ -15,6 +15,7 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
     correlation filters of images, along one axis at a time
     sift        keypoints and descriptors, which have no derivative: import reimpl.sift
     cooley_tukey  the fast Fourier transform of any length; spectrum over several axes
+    rerouting   any model on these operators; spellings are torch's other names for them
     arguments   what is checked and how it is said
     layout      which strides torch gives an output
 
@@ -146,6 +147,7 @@ from reimpl.padding_modules import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from reimpl.rerouting import everywhere
 from reimpl.scale_space import (
     difference_of_gaussians,
     gaussian_blur,
@@ -261,6 +263,7 @@ __all__ = [
     "difference_of_gaussians",
     "elu",
     "elu_",
+    "everywhere",
     "fft",
     "fftn",
     "fold",
