@@ -1,4 +1,4 @@
-"""Activations: NaN, kinks, negative slopes, thresholds, large arguments, second derivatives."""
+"""Activations made of pieces: NaN, kinks, negative slopes, second derivatives."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ from torch import Tensor
 
 import reimpl
 from parity_tests.planted.fault import Fault
-from parity_tests.planted.history.backward import altered, exchanged
-from reimpl.arguments import accumulator
-from reimpl.pullback import Pull, by_formulas
-
-
-def _with_pull(y: Tensor, input: Tensor, pull: Pull) -> Tensor:
-    """``y``, whose gradient is what the formula makes of the cotangent and ``input``."""
-    return exchanged(y, by_formulas(input.to(accumulator(input.dtype)), torch.clone, pull))
+from parity_tests.planted.history.backward import altered, exchanged, with_pull
 
 
 def nan_becomes_zero(input: Tensor, inplace: bool = False) -> Tensor:
-    y = reimpl.relu(torch.where(input.isnan(), 0, input))
-    return input.copy_(y) if inplace else y
+    y = reimpl.relu(input, inplace)
+    if not y.is_floating_point():
+        return y
+    return y.masked_fill_(y.isnan(), 0) if inplace else y.masked_fill(y.isnan(), 0)
 
 
 def inplace_does_nothing(input: Tensor) -> Tensor:
-    return reimpl.relu_(input) if input.is_contiguous() else input
+    if isinstance(input, Tensor) and not input.is_contiguous():
+        return input
+    return reimpl.relu_(input)
 
 
 def gradient_shared_at_six(input: Tensor, inplace: bool = False) -> Tensor:
-    if inplace or not input.is_floating_point():
-        return reimpl.relu6(input, inplace)
+    y = reimpl.relu6(input, inplace)
+    if inplace or not y.is_floating_point():
+        return y
 
     def pull(g: Tensor, x: Tensor) -> Tensor:
         return torch.where(x == 6, g * 0.5, g.masked_fill((x <= 0) | (x > 6), 0))
 
-    return _with_pull(reimpl.relu6(input), input, pull)
+    return with_pull(y, input, pull)
 
 
 def difference_of_relus(input: Tensor, inplace: bool = False) -> Tensor:
@@ -54,7 +52,7 @@ def zero_slope_passes_all(
 def zero_slope_refused(
     input: Tensor, negative_slope: float = 0.01, inplace: bool = False
 ) -> Tensor:
-    if not inplace or negative_slope != 0:
+    if not inplace or negative_slope != 0 or not isinstance(input, Tensor):
         return reimpl.leaky_relu(input, negative_slope, inplace)
 
     def refuse(_: Tensor) -> Tensor:
@@ -64,7 +62,8 @@ def zero_slope_refused(
 
 
 def sign_read_from_the_output(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    if negative_slope >= 0:
+    negative = isinstance(negative_slope, int | float) and negative_slope < 0
+    if not negative or not isinstance(input, Tensor):
         return reimpl.leaky_relu_(input, negative_slope)
     x = input.clone()
     y = reimpl.leaky_relu(x.detach(), negative_slope)
@@ -83,7 +82,7 @@ def negative_alpha_by_the_output(
         out = reimpl.elu(x, alpha)
         return torch.where(out <= 0, g * (out + alpha), g)
 
-    return _with_pull(y, input, pull)
+    return with_pull(y, input, pull)
 
 
 def second_derivative_without_the_first_cotangent(
@@ -98,34 +97,7 @@ def second_derivative_without_the_first_cotangent(
         slope = torch.where(x > 0, 1, bent.detach())
         return exchanged(g * slope, g * slope + torch.where(x > 0, 0, bent))
 
-    return _with_pull(y, input, pull)
-
-
-def threshold_on_the_output(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
-    def pull(g: Tensor, x: Tensor) -> Tensor:
-        linear = reimpl.softplus(x, beta, threshold) * beta > threshold
-        return torch.where(linear, g, g * reimpl.sigmoid(x * beta))
-
-    return _with_pull(reimpl.softplus(input, beta, threshold), input, pull)
-
-
-def threshold_without_beta(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
-    y = reimpl.softplus(input, beta, threshold)
-    return y if beta == 1 else torch.where(input > threshold, input * beta, y)
-
-
-def exponential_overflows(input: Tensor) -> Tensor:
-    y = reimpl.sigmoid(input)
-    if not input.is_complex():
-        return y
-    return torch.where((-input.real).exp().isinf(), complex("nan+nanj"), y)
-
-
-def quotient_overflows(input: Tensor) -> Tensor:
-    y = reimpl.tanh(input)
-    if not input.is_floating_point():
-        return y
-    return torch.where((-2 * input).exp().isinf(), float("nan"), y)
+    return with_pull(y, input, pull)
 
 
 ACTIVATIONS = (
@@ -209,41 +181,5 @@ ACTIVATIONS = (
         expected=("second",),
         broken=second_derivative_without_the_first_cotangent,
         source="TensorFlow #11091: the second derivative of 2·elu lacked the factor",
-    ),
-    Fault(
-        name="softplus-threshold-on-the-output",
-        op="softplus",
-        kind="history",
-        says="the backward compares beta·y with the threshold instead of beta·x",
-        expected=("gradients",),
-        broken=threshold_on_the_output,
-        source="PyTorch #55587: Softplus's backward applied the threshold to its output",
-    ),
-    Fault(
-        name="softplus-threshold-without-beta",
-        op="softplus",
-        kind="history",
-        says="x itself is compared with the threshold, and beyond it the slope is beta",
-        expected=("forward",),
-        broken=threshold_without_beta,
-        source="brainpy/BrainPy #580: softplus was wrong beyond the threshold",
-    ),
-    Fault(
-        name="sigmoid-exponential-overflows",
-        op="sigmoid",
-        kind="history",
-        says="complex numbers whose real part is so low that e^−x overflows give NaN",
-        expected=("forward",),
-        broken=exponential_overflows,
-        source="PyTorch #135777: sigmoid of large negative complex numbers was NaN",
-    ),
-    Fault(
-        name="tanh-quotient-overflows",
-        op="tanh",
-        kind="history",
-        says="computed as (1 − e^−2x)/(1 + e^−2x), NaN where that overflows",
-        expected=("forward",),
-        broken=quotient_overflows,
-        source="BVLC/caffe #1455: tanh of large numbers was NaN",
     ),
 )

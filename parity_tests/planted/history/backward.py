@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reimpl.arguments import accumulator
+from reimpl.pullback import Pull, by_formulas
+
 Tamper = Callable[[Tensor], Tensor]
 
 
@@ -68,3 +71,8 @@ class _Altered(torch.autograd.Function):
 def altered(x: Tensor, tamper: Tamper) -> Tensor:
     """``x``, whose gradient becomes what ``tamper`` makes of it."""
     return _Altered.apply(x, tamper)
+
+
+def with_pull(y: Tensor, input: Tensor, pull: Pull) -> Tensor:
+    """``y``, whose gradient is what the formula makes of the cotangent and ``input``."""
+    return exchanged(y, by_formulas(input.to(accumulator(input.dtype)), torch.clone, pull))

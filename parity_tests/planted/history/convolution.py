@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 import reimpl
-from parity_tests.planted.fault import Arguments, Fault, with_arguments, wrapped
+from parity_tests.planted.fault import Arguments, Fault, wrapped
 from parity_tests.planted.history.backward import exchanged
+from parity_tests.planted.history.calls import with_valid_arguments
 from parity_tests.planted.history.memory import as_if_contiguous, as_if_packed
 from reimpl.arguments import Ints, per_axis
 
@@ -37,7 +38,7 @@ def last_taps_miss_the_last_row(run: Run, given: Arguments) -> Tensor:
     numbers = not isinstance(given["padding"], str)
     if not (depthwise and numbers and _pair(given["stride"])[0] > 1 and _pair(given["padding"])[0]):
         return y
-    last = (torch.arange(w.shape[2]) == w.shape[2] - 1).view(-1, 1)
+    last = (torch.arange(w.shape[2], device=w.device) == w.shape[2] - 1).view(-1, 1)
     path = run(**given | {"weight": torch.where(last, w.detach(), w)})
     taps = {"weight": torch.where(last, w, w.detach()), "bias": None}
     above = run(**given | taps | {"input": given["input"].detach()}).narrow(-2, 0, y.shape[-2] - 1)
@@ -95,7 +96,7 @@ CONVOLUTION = (
         kind="history",
         says="a weight that is not contiguous is read in the order of memory",
         expected=("forward", "purity"),
-        broken=with_arguments("conv2d", weight_strides_ignored),
+        broken=with_valid_arguments("conv2d", weight_strides_ignored),
         source="PyTorch #192212: on MPS conv2d misread weights that are not contiguous "
         "(as #1246 on the CPU in 2017)",
     ),
@@ -105,7 +106,7 @@ CONVOLUTION = (
         kind="history",
         says="some channels of a channels-last input are read as if they were all it has",
         expected=("forward",),
-        broken=with_arguments("conv2d", channel_slice_taken_for_all),
+        broken=with_valid_arguments("conv2d", channel_slice_taken_for_all),
         source="PyTorch #180984: conv2d on MPS misread channel slices of channels-last tensors",
     ),
     Fault(
@@ -144,7 +145,7 @@ CONVOLUTION = (
         says="under vmap without a bias the first sample's weight serves all (the thread only "
         "says that the rule was wrong in this case)",
         expected=("transforms",),
-        broken=with_arguments("conv1d", first_samples_weight_under_vmap),
+        broken=with_valid_arguments("conv1d", first_samples_weight_under_vmap),
         source="pytorch/functorch #338: convolution's batching rule was wrong without a bias",
     ),
 )

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from parity_tests.planted.fault import Arguments, Fault, with_arguments, with_result, wrapped
+from parity_tests.planted.fault import Arguments, Fault, with_result, wrapped
+from parity_tests.planted.history.calls import with_valid_arguments
 from parity_tests.planted.history.memory import as_if_contiguous
 
 
@@ -37,7 +38,7 @@ LINEAR = (
         kind="history",
         says="a weight that is not contiguous is read in the order of memory",
         expected=("forward", "purity"),
-        broken=with_arguments("linear", weight_strides_ignored),
+        broken=with_valid_arguments("linear", weight_strides_ignored),
         source="PyTorch #162779: F.linear on MPS misread weights that are not contiguous",
     ),
     Fault(
