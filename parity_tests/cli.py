@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     planted.add_argument("--seeds", default="0", help="run seeds, e.g. 0,1,2; default: 0")
     planted.add_argument("--profile", default="default", help="quick, default or deep")
     planted.add_argument("--sample", type=int, help="so many faults drawn at random")
+    planted.add_argument("--others", action="store_true", help="ask other methods of testing too")
     planted.add_argument("-n", "--workers", default="auto", help="processes")
     planted.add_argument("-o", "--output", type=Path, default=Path("reports/planted.json"))
     commands.add_parser("operators", help="the table of operators, in Markdown")

@@ -20,7 +20,9 @@ from parity_tests.ops import named
 from parity_tests.planted import CONTROLS, EQUIVALENT, FAULTS
 from parity_tests.planted.fault import Fault
 from parity_tests.score.corpus import corpus_hash
-from parity_tests.score.hunt import hunt
+from parity_tests.score.hunt import CORPUS as CORPUS_NAME
+from parity_tests.score.hunt import fault_named, hunt
+from parity_tests.score.others import METHODS, ask
 from parity_tests.score.planted import chosen, verdict
 from parity_tests.score.processes import Task, hunted
 from parity_tests.search import rounds_of_calls
@@ -128,6 +130,20 @@ def test_a_right_operator_survives_its_wrapping(control: Fault) -> None:
     found = last(hunt("parity_tests.planted", control.name, "quick", 0))
     assert not found["killed"], found
     assert found["cases"] > 50
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda fault: fault.name)
+def test_no_other_method_finds_fault_with_a_right_operator(control: Fault) -> None:
+    assert {ask(control, method) for method in METHODS} <= {False, None}
+
+
+def test_other_methods_see_what_they_can_see() -> None:
+    def says(name: str) -> list[bool | None]:
+        return [ask(fault_named(CORPUS_NAME, name), method) for method in METHODS]
+
+    assert says("conv2d-groups-interleaved")[0] is True
+    assert says("layer-norm-constant-mean")[2] is False  # forward is right
+    assert says("ideal-low-pass-excludes-the-cutoff")[0] is None  # torch has no such operator
 
 
 def test_a_sample_is_the_seeds() -> None:

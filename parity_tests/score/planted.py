@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -20,6 +21,7 @@ from parity_tests.profiles import PROFILES
 from parity_tests.report.merge import environment, versions
 from parity_tests.score.corpus import corpus_hash
 from parity_tests.score.hunt import CORPUS
+from parity_tests.score.others import METHODS
 from parity_tests.score.processes import Task, hunted
 
 SCHEMA = 1
@@ -57,6 +59,20 @@ def run(subjects: Sequence[Fault], profile: str, seeds: Sequence[int], workers: 
     for each in runs.values():
         each.sort(key=lambda found: found["seed"])
     return runs
+
+
+def run_others(subjects: Sequence[Fault], workers: int) -> dict[str, dict[str, Any]]:
+    """What the other methods say of each fault, by its name."""
+    # Imported here for all, as the processes fork from this one; it takes seconds.
+    importlib.import_module("torch.testing._internal.common_methods_invocations")
+    importlib.import_module("torch.testing._internal.common_modules")
+    tasks = [Task(CORPUS, f.name, "", 0, method) for f in subjects for method in METHODS]
+    answers: dict[str, dict[str, Any]] = {fault.name: {} for fault in subjects}
+    for task, found in hunted(tasks, workers):
+        answers[task.name][task.method] = found["killed"]
+        said = {True: "caught", False: "not caught", None: "nothing to ask"}[found["killed"]]
+        say(f"{task.method}  {task.name}: {found.get('error', said)}")
+    return answers
 
 
 def outcome(found: Mapping[str, Any]) -> str:
@@ -145,8 +161,9 @@ def planted_faults(options: argparse.Namespace) -> str:
     faults = chosen(options.names, options.sample, seeds[0])
     controls = () if options.names else CONTROLS
     runs = run((*faults, *controls), options.profile, seeds, workers)
+    others = run_others(faults, workers) if options.others else {}
     seconds = round(time.time() - start, 1)
-    found = report(faults, runs, {}, profile=options.profile, seeds=seeds, seconds=seconds)
+    found = report(faults, runs, others, profile=options.profile, seeds=seeds, seconds=seconds)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for line in summary(found):

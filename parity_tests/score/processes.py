@@ -13,7 +13,10 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
+import torch
+
 from parity_tests.score.hunt import fault_named, hunt, unjudged, verdict
+from parity_tests.score.others import ask
 
 HANGS = 600  # seconds after which a hunt is given up; the longest honest one takes a third of it
 
@@ -28,6 +31,14 @@ class Task(NamedTuple):
     name: str
     profile: str
     seed: int
+    method: str = "suite"  # or one of the others
+
+
+def server() -> Any:
+    """Where the suite's hunts are forked from."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
 
 
 class Worker:
@@ -35,8 +46,7 @@ class Worker:
 
     def __init__(self, task: Task) -> None:
         self.task, self.said, self.started = task, {"check": None}, time.monotonic()
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
+        context: Any = server() if task.method == "suite" else multiprocessing.get_context("fork")
         self.ear, mouth = context.Pipe(duplex=False)
         self.process = context.Process(target=tell, args=(mouth, task), daemon=True)
         self.process.start()
@@ -79,10 +89,20 @@ class Worker:
 def tell(mouth: Connection, task: Task) -> None:
     """The other process: hunt, and say how it goes."""
     try:
-        for said in hunt(*task):
+        for said in steps(task):
             mouth.send(said)
     except Exception:
         mouth.send(unjudged(task.seed, traceback.format_exc()))
+
+
+def steps(task: Task) -> Iterator[dict[str, Any]]:
+    """What is being done, and at the end what came of it."""
+    if task.method == "suite":
+        yield from hunt(*task[:4])
+        return
+    torch.set_num_threads(1)
+    yield {"check": task.method}
+    yield {"killed": ask(fault_named(task.corpus, task.name), task.method)}
 
 
 def hunted(tasks: Iterable[Task], workers: int) -> Iterator[tuple[Task, dict[str, Any]]]:
