@@ -11,7 +11,7 @@
 #
 # Variables: SUBJECT=pkg.module[:attribute]  DEVICE=cpu|cuda|all  OPS=conv2d,BatchNorm2d
 #            CHECKS=forward,gradients  SEED=0  PROFILE=quick|default|deep  WORKERS=auto
-#            FAULTS="name …"  SEEDS=0,1,2  SAMPLE=20  OTHERS=1 (other methods too) for planted
+#            FAULTS="name …"  SEEDS=0,1,2  SAMPLE=20  CHANGED=commit  OTHERS=1 for planted
 #            NOVENV=1 uses the current interpreter and installs nothing.
 
 WORKERS ?= auto
@@ -49,7 +49,8 @@ seeds: $(READY)
 
 planted: $(READY)
 	@$(RUN) -m parity_tests planted $(FAULTS) -n $(WORKERS) --seeds $(or $(SEEDS),0,1,2) \
-	  $(if $(PROFILE),--profile $(PROFILE)) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(OTHERS),--others)
+	  $(if $(PROFILE),--profile $(PROFILE)) $(if $(SAMPLE),--sample $(SAMPLE)) \
+	  $(if $(CHANGED),--changed $(CHANGED)) $(if $(OTHERS),--others)
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .

@@ -23,7 +23,7 @@ from parity_tests.score.corpus import corpus_hash
 from parity_tests.score.hunt import CORPUS as CORPUS_NAME
 from parity_tests.score.hunt import fault_named, hunt
 from parity_tests.score.others import METHODS, ask
-from parity_tests.score.planted import chosen, verdict
+from parity_tests.score.planted import BadRequest, chosen, operators_changed, verdict
 from parity_tests.score.processes import Task, hunted
 from parity_tests.search import rounds_of_calls
 
@@ -146,9 +146,19 @@ def test_other_methods_see_what_they_can_see() -> None:
     assert says("ideal-low-pass-excludes-the-cutoff")[0] is None  # torch has no such operator
 
 
-def test_a_sample_is_the_seeds() -> None:
-    assert chosen((), 2, 5) == chosen((), 2, 5)
-    assert len(chosen((), 2, 5)) == 2
+def test_which_faults_are_run() -> None:
+    assert chosen((), None, None) == list(FAULTS)
+    assert len(chosen((), 2, None)) == 2
+    assert chosen((), None, "HEAD") == [f for f in FAULTS if f.op in operators_changed("HEAD")]
+    with pytest.raises(BadRequest, match="no changes since"):
+        chosen((), None, "nowhere")
+
+
+def test_a_changed_file_is_its_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\necho reimpl/fold.py\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert operators_changed("HEAD") == {"fold", "unfold", "Fold", "Unfold"}
 
 
 @pytest.mark.parametrize(

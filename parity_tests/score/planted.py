@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import os
 import random
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import reimpl
 from parity_tests import planted
 from parity_tests.planted import BLIND, CONTROLS, EQUIVALENT, FAULTS
 from parity_tests.planted.fault import Fault
@@ -32,18 +36,32 @@ class BadRequest(ValueError):
     """An option that makes no sense; the message is one line."""
 
 
-def chosen(names: Sequence[str], sample: int | None, seed: int) -> list[Fault]:
-    """The faults of those names, or so many drawn at random, or all."""
+def chosen(names: Sequence[str], sample: int | None, since: str | None) -> list[Fault]:
+    """The faults of those names; those of what changed and so many others; or all."""
     known = {fault.name: fault for fault in FAULTS}
     for name in names:
         if name not in known:
             raise BadRequest(f"unknown fault {name!r}; known: {', '.join(known)}")
     if names:
         return [known[name] for name in names]
-    if sample is None or sample >= len(FAULTS):
+    if sample is None and since is None:
         return list(FAULTS)
-    drawn = random.Random(seed).sample(range(len(FAULTS)), sample)
-    return [FAULTS[i] for i in sorted(drawn)]
+    touched = set() if since is None else operators_changed(since)
+    rest = [fault for fault in FAULTS if fault.op not in touched]
+    # Others every day; who wants the same again has the names, which are printed.
+    drawn = random.Random(date.today().toordinal()).sample(rest, min(sample or 0, len(rest)))
+    return [fault for fault in FAULTS if fault.op in touched or fault in drawn]
+
+
+def operators_changed(since: str) -> set[str]:
+    """The operators whose own file in reimpl differs from a commit's."""
+    root = Path(reimpl.__file__).parent.parent
+    diff = ["git", "-C", str(root), "diff", "--name-only", since, "--", "reimpl"]
+    found = subprocess.run(diff, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise BadRequest(f"no changes since {since!r}: {found.stderr.strip()}")
+    files = {str(root / line) for line in found.stdout.splitlines()}
+    return {name for name in reimpl.__all__ if inspect.getfile(getattr(reimpl, name)) in files}
 
 
 def run(subjects: Sequence[Fault], profile: str, seeds: Sequence[int], workers: int) -> Runs:
@@ -158,7 +176,7 @@ def planted_faults(options: argparse.Namespace) -> str:
     seeds, workers = numbers(options.seeds), workers_of(options.workers)
     if options.profile not in PROFILES:
         raise BadRequest(f"unknown profile {options.profile!r}; known: {', '.join(PROFILES)}")
-    faults = chosen(options.names, options.sample, seeds[0])
+    faults = chosen(options.names, options.sample, options.changed)
     controls = () if options.names else CONTROLS
     runs = run((*faults, *controls), options.profile, seeds, workers)
     others = run_others(faults, workers) if options.others else {}
