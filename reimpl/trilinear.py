@@ -10,6 +10,8 @@ with one argument left out at a time:
 
 so the backward of each is written with the other two, and every order of derivative exists. The
 right column is the same in matrices, one per group: X holds the columns that the windows gather.
+How they are computed is a plan's affair: :mod:`reimpl.columns` at once, :mod:`reimpl.slabs` row by
+row, :mod:`reimpl.blocks` where a group is one channel. They agree to the bit on exact numbers.
 
 Letters: N samples, G groups, C input and O output channels of a group, L grid, M positions,
 K taps. Tensors: x (N, G, C, *L), w (G, O, C, *K), y (N, G, O, *M). Complex numbers: T is linear
@@ -21,12 +23,14 @@ the one axis that the other lacks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from reimpl import blocks, columns, slabs
 from reimpl.function import Differentiable
 from reimpl.windows import Windows
 
@@ -49,28 +53,16 @@ def relate(x: Tensor, y: Tensor, windows: Windows) -> Tensor:
     return (_Relate if torch.compiler.is_compiling() else _DualRelate).apply(x, y, windows)
 
 
-def _columns(x: Tensor, windows: Windows) -> Tensor:
-    """The matrices X: (N, G, C, *L) -> (G, C·K, N·M)."""
-    cols = windows.gather(x)  # (G, C, *K, N, *M)
-    G, C = cols.shape[:2]
-    return cols.reshape(G, C * prod(windows.kernel), x.shape[0] * prod(windows.positions))
+# From as many bytes on it costs more to write all columns to memory than to loop over samples.
+LARGE = 1 << 20
 
 
-def _rows(y: Tensor) -> Tensor:
-    """The matrices Y: (N, G, O, *M) -> (G, O, N·M)."""
-    N, G, O, *M = y.shape
-    return y.movedim(0, 2).reshape(G, O, N * prod(M))
-
-
-def _taps(w: Tensor) -> Tensor:
-    """The matrices W: (G, O, C, *K) -> (G, O, C·K)."""
-    G, O, *taps = w.shape
-    return w.reshape(G, O, prod(taps))
-
-
-def _fresh(t: Tensor) -> Tensor:
-    """A copy: forward-mode AD cannot put its tangent on an output that is a view."""
-    return t.clone(memory_format=torch.contiguous_format)
+def _plan(N: int, w: Sequence[int], windows: Windows, like: Tensor) -> Any:
+    """The module that computes the products for ``w`` of that shape: at once where it is small."""
+    G, O, C = w[:3]
+    if N * G * C * prod(windows.kernel + windows.positions) * like.element_size() < LARGE:
+        return columns
+    return blocks if O == C == 1 else slabs
 
 
 class _Bilinear(Differentiable):
@@ -84,9 +76,7 @@ class _Bilinear(Differentiable):
 class _Correlate(_Bilinear):
     @staticmethod
     def forward(x: Tensor, w: Tensor, windows: Windows) -> Tensor:
-        y = _taps(w) @ _columns(x, windows)  # (G, O, N·M)
-        y = y.reshape(*w.shape[:2], x.shape[0], *windows.positions)  # (G, O, N, *M)
-        return _fresh(y.movedim(2, 0))  # (N, G, O, *M)
+        return _plan(x.shape[0], w.shape, windows, x).correlate(x, w, windows)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Gradients:
@@ -103,9 +93,7 @@ class _Correlate(_Bilinear):
 class _Spread(_Bilinear):
     @staticmethod
     def forward(y: Tensor, w: Tensor, windows: Windows) -> Tensor:
-        cols = _taps(w).transpose(1, 2) @ _rows(y)  # (G, C·K, N·M)
-        G, _, *taps = w.shape
-        return windows.scatter(cols.reshape(G, *taps, y.shape[0], *windows.positions))
+        return _plan(y.shape[0], w.shape, windows, y).spread(y, w, windows)
 
     @staticmethod
     def backward(ctx: Any, gx: Tensor) -> Gradients:
@@ -122,8 +110,8 @@ class _Spread(_Bilinear):
 class _Relate(_Bilinear):
     @staticmethod
     def forward(x: Tensor, y: Tensor, windows: Windows) -> Tensor:
-        w = _rows(y) @ _columns(x, windows).transpose(1, 2)  # (G, O, C·K)
-        return _fresh(w.reshape(*y.shape[1:3], x.shape[2], *windows.kernel))  # (G, O, C, *K)
+        N, G, C = x.shape[:3]
+        return _plan(N, (G, y.shape[2], C), windows, x).relate(x, y, windows)
 
     @staticmethod
     def backward(ctx: Any, gw: Tensor) -> Gradients:

@@ -47,16 +47,31 @@ class Windows(NamedTuple):
         geometry = zip(self.positions, self.kernel, self.stride, self.dilation, strict=True)
         return tuple([spanned(m, k, s, d) for m, k, s, d in geometry])
 
+    def meetings(self, axis: int) -> list[tuple[int, slice, slice]]:
+        """(tap, positions where it meets the grid, what it meets there) for the taps of an axis."""
+        l, m, K, s, p, d = (field[axis] for field in self)
+        met = []
+        for k in range(K):
+            first, end = max(0, -((d * k - p) // s)), min(m, (l - 1 - d * k + p) // s + 1)
+            if first < end:
+                start = s * first + d * k - p
+                stop = start + s * (end - first - 1) + 1
+                met.append((k, slice(first, end), slice(start, stop, s)))
+        return met
+
+    def padded(self, x: Tensor) -> Tensor:
+        """``x`` with zeros around it, as far as windows reach."""
+        pad = []
+        for l, p, e in zip(self.size[::-1], self.padding[::-1], self.reach[::-1], strict=True):
+            pad += [p, max(0, e - p - l)]
+        return torch.constant_pad_nd(x, pad) if any(pad) else x
+
     def gather(self, x: Tensor) -> Tensor:
         """The windows of ``x``, a strided view of the padded grid.
 
         (N, G, C, *L) -> (G, C, *K, N, *M)
         """
-        pad = []
-        for l, p, e in zip(self.size[::-1], self.padding[::-1], self.reach[::-1], strict=True):
-            pad += [p, max(0, e - p - l)]
-        if any(pad):
-            x = torch.constant_pad_nd(x, pad)
+        x = self.padded(x)
         (n, g, c, *steps), (N, G, C) = x.stride(), x.shape[:3]
         taps = [d * t for d, t in zip(self.dilation, steps, strict=True)]
         moves = [s * t for s, t in zip(self.stride, steps, strict=True)]

@@ -1,0 +1,89 @@
+"""The plans of convolution agree to the bit, and each one passes the checks by itself."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from parity_tests import expectations, subjects
+from parity_tests.checks import CHECKS
+from parity_tests.op import Op
+from parity_tests.ops import OPS
+from parity_tests.profiles import PROFILES
+from parity_tests.search import Cell, Plan, examine
+from reimpl import blocks, columns, slabs, trilinear
+from reimpl.windows import Windows, spanned
+
+CONVOLUTIONS = [
+    op for op in OPS if op.name in {"conv1d", "conv2d", "conv_transpose2d", "conv_transpose3d"}
+]
+
+
+@st.composite
+def geometries(draw: st.DrawFn) -> Windows:
+    """Windows over one to three axes, with padding and overhang of all sorts."""
+    rank = draw(st.integers(1, 3))
+
+    def each(low: int, high: int) -> tuple[int, ...]:
+        return tuple(draw(st.lists(st.integers(low, high), min_size=rank, max_size=rank)))
+
+    K, s, d, p, M, extra = each(1, 4), each(1, 4), each(1, 3), each(0, 4), each(1, 5), each(0, 5)
+    axes = zip(M, K, s, d, p, extra, strict=True)
+    size = tuple(max(1, spanned(m, k, ss, dd) - 2 * pp + e) for m, k, ss, dd, pp, e in axes)
+    return Windows(size, M, K, s, p, d)
+
+
+@pytest.mark.parametrize("product", ["correlate", "spread", "relate"])
+@pytest.mark.parametrize("plan", [slabs, blocks], ids=lambda plan: plan.__name__)
+@given(
+    windows=geometries(),
+    channels=st.tuples(*[st.integers(1, 3)] * 3),
+    N=st.integers(0, 3),
+    dtype=st.sampled_from([torch.float64, torch.complex128, torch.int64]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=200, deadline=None, database=None, derandomize=True)
+def test_plans_agree_to_the_bit_on_exact_numbers(
+    product: str,
+    plan: ModuleType,
+    windows: Windows,
+    channels: tuple[int, int, int],
+    N: int,
+    dtype: torch.dtype,
+    seed: int,
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    G, O, C = channels
+
+    def integers(*shape: int) -> Tensor:
+        t = torch.randint(-3, 4, shape, generator=random).to(dtype)
+        return (t * (1 + 2j)).conj() if dtype.is_complex else t
+
+    x, y = integers(N, G, C, *windows.size), integers(N, G, O, *windows.positions)
+    w = integers(G, O, C, *windows.kernel)
+    given = {"correlate": (x, w), "spread": (y, w), "relate": (x, y)}[product]
+    wanted = getattr(columns, product)(*given, windows)
+    got = getattr(plan, product)(*given, windows)
+    assert torch.equal(got, wanted)
+    assert got.is_contiguous()
+    assert got.abs().sum() > 0 or wanted.abs().sum() == 0
+
+
+@pytest.mark.parametrize("check", ["forward", "gradients", "second", "independence", "transforms"])
+@pytest.mark.parametrize("op", CONVOLUTIONS, ids=lambda op: op.name)
+def test_the_frugal_plans_pass_by_themselves(
+    op: Op, check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are for tensors larger than the search draws."""
+    monkeypatch.setattr(trilinear, "LARGE", 0)
+    plan = Plan(subjects.load("reimpl"), PROFILES["quick"], 0, expectations.load())
+    (claim,) = [c for c in CHECKS if c.name == check]
+    dtype = torch.float64 if torch.float64 in claim.dtypes(op) else None
+    outcome = examine(Cell(op, claim, dtype, "cpu"), plan)
+    assert outcome.status in ("pass", "known"), outcome.reason
+    assert outcome.ledger.comparisons
