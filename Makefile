@@ -58,8 +58,7 @@ lint: $(READY)
 	$(RUN) -m mypy
 
 bench: $(READY)
-	$(RUN) -m parity_tests.bench
-	$(RUN) -m parity_tests.bench_fourier
+	$(RUN) -m parity_tests.bench $(if $(DEVICE),--device $(DEVICE))
 
 gallery: $(READY)
 	$(RUN) -m parity_tests.gallery

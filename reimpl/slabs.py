@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -73,10 +74,9 @@ def spread(y: Tensor, w: Tensor, windows: Windows) -> Tensor:
             start = phase + s * first - p
             grid = x[n][:, :, start : start + s * (end - first - 1) + 1 : s]
             for tap in product(*rest):
-                at = tuple(l for _, _, l in tap)
-                column = tuple(b for b, _, _ in tap)
-                positions = tuple(m for _, m, _ in tap)
-                grid[(..., *at)].add_(slab[(..., *column, slice(first, end), *positions)])
+                there: Any = (..., *(l for _, _, l in tap))
+                here: Any = (*(k for k, _, _ in tap), slice(first, end), *(m for _, m, _ in tap))
+                grid[there].add_(slab[(..., *here)])
     return x
 
 

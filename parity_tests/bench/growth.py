@@ -2,24 +2,20 @@
 
 Time over n·log₂n is nearly constant where a transform takes O(n log n) steps: for powers of two and
 for primes alike, once n is large enough to outweigh what a call costs by itself.
-
-    python -m parity_tests.bench_fourier        prints the table, writes reports/bench_fourier.json
 """
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 import reimpl
-from parity_tests.bench import seconds
+from parity_tests.bench.measure import seconds
 
 ROUNDS = 5
 LENGTHS = {
@@ -58,22 +54,13 @@ def entries() -> Iterator[dict[str, str | int | float]]:
             }
 
 
-def main() -> None:
-    """Print as it goes, and store."""
-    torch.set_num_threads(1)
-    sys.stdout.write(f"{'':14}{'n':>8}{'ms':>10}{'ns/(n·log₂n)':>14}{'ours/torch':>12}\n")
+def table() -> list[dict[str, str | int | float]]:
+    """Printed as it is measured."""
+    sys.stdout.write(f"\n{'fft':14}{'n':>8}{'ms':>10}{'ns/(n·log₂n)':>14}{'ours/torch':>12}\n")
     rows = []
     for row in entries():
         rows.append(row)
         kind, n, ms, rate, ratio = row.values()
         sys.stdout.write(f"{kind:14}{n:8}{ms:10.3f}{rate:14.2f}{ratio:12.1f}\n")
         sys.stdout.flush()
-    folder = Path("reports")
-    folder.mkdir(exist_ok=True)
-    data = {"torch": torch.__version__, "entries": rows}
-    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-    (folder / "bench_fourier.json").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    return rows
