@@ -109,7 +109,8 @@ def buffers(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) 
             act(module, step["action"], first_state)
         arguments["input"] = tensors[f"step {i} input"]
         results[f"output of step {i}"] = function(**arguments)
-        kept = tensors if module is None else dict(module.named_buffers())
+        # Whoever holds a buffer sees it move: it is read where it was installed.
+        kept = tensors if module is None else dict(module.named_buffers()) | tensors
         for name in op.buffers:
             if name in kept:
                 results[f"{name} after step {i}"] = kept[name].detach().clone()

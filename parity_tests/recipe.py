@@ -91,13 +91,36 @@ def special(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dt
     float32 cannot hold.
     """
     values = integers(random, shape, dtype)
-    kinds = [math.nan, math.inf, -math.inf, -0.0]
-    if not _has_finfo(dtype):
-        kinds = [0, 255] if dtype in UNSIGNED else [2.0**24 + 1, -(2.0**24) - 3]
-    odd = random.choice(kinds, size=shape)
+    odd = random.choice(_odd_kinds(dtype), size=shape)
     # A few, sometimes one: a tensor full of NaN hides how each of them travels.
     share = random.choice([0.02, 0.1, 0.3])
     return np.where(random.random(shape) < share, odd, values)
+
+
+def odd_one(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """Likewise, but one element for certain, however small the tensor, and it alone."""
+    values = np.asarray(integers(random, shape, dtype), dtype=float)
+    kinds = _odd_kinds(dtype)
+    if values.size:
+        values.flat[random.integers(values.size)] = random.choice(kinds)
+    return values
+
+
+def gaps(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """Small integers, and zeros all along an axis: vectors of length zero, empty windows."""
+    values = integers(random, shape, dtype)
+    if not shape:
+        return values * 0
+    axis = int(random.integers(len(shape)))
+    across = tuple(1 if i == axis else size for i, size in enumerate(shape))
+    return np.where(random.random(across) < 0.5, 0.0, values)
+
+
+def _odd_kinds(dtype: torch.dtype) -> list[float]:
+    """What is odd in a dtype."""
+    if _has_finfo(dtype):
+        return [math.nan, math.inf, -math.inf, -0.0]
+    return [0, 255] if dtype in UNSIGNED else [2.0**24 + 1, -(2.0**24) - 3]
 
 
 def _digits(dtype: torch.dtype) -> float:
@@ -130,8 +153,11 @@ FILLS: dict[str, Fill] = {
         tiny,
         mixed,
         special,
+        odd_one,
+        gaps,
     )
 }
+ODD = ("special", "odd_one")  # that hold NaN and infinities
 
 
 # --- Layouts: where the numbers lie; each takes a contiguous tensor ---

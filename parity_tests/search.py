@@ -26,7 +26,14 @@ from parity_tests.profiles import Profile
 from parity_tests.recipe import FILLS, Recipe
 from parity_tests.strategies import Levels, Pair, calls, covering_set, met_pairs, sample, stream
 from parity_tests.subjects import Subject
-from parity_tests.trial import Departure, InvalidCall, TorchCrashes, Trial, Unsupported
+from parity_tests.trial import (
+    Departure,
+    InvalidCall,
+    TorchCrashes,
+    Trial,
+    Unsupported,
+    undisturbed,
+)
 
 Drawn = tuple[Call, list[dict[str, Any]]]  # a call, and the choices that led to it
 
@@ -142,7 +149,7 @@ class Search:
         # Degenerate sizes may refuse a level, so the covering set is met in the other regimes.
         takers = [regime for regime in regimes if regime not in ("degenerate", "large")]
         count = profile.rounds
-        if profile.covers and check.name == "forward":
+        if profile.covers and check.name in ("forward", "contract"):
             count = max(count, -(-len(rows) // len(takers)))
         for number in range(count):
             for regime in regimes:
@@ -164,7 +171,7 @@ class Search:
         """The cell's share of the covering set: an operator's dtypes have all rows between them."""
         op, check = self.cell.op, self.cell.check
         if not check.by_dtype:
-            return []
+            return list(covering_set(op)) if check.name == "contract" else []
         dtypes = check.dtypes(op)
         return list(covering_set(op)[dtypes.index(self.cell.dtype) :: len(dtypes)])
 
@@ -192,7 +199,7 @@ class Search:
                 calls(cell.op, regime, forced, with_steps=cell.check.steps),
                 holds,
                 self.examples(regime),
-                (cell.op.name, cell.check.name, regime, number, plan.seed),
+                self.stream(regime, number),
                 shrink=plan.shrink,
             )
         except Departure:
@@ -229,9 +236,14 @@ class Search:
                 calls(op, regime, forced),
                 lambda drawn: met.update(met_pairs(op, drawn[1])),
                 self.examples(regime),
-                (op.name, self.cell.check.name, regime, number, self.plan.seed),
+                self.stream(regime, number),
             )
         return met
+
+    def stream(self, regime: str, number: int) -> tuple[object, ...]:
+        """The name of a round's draws: the dtypes of a check draw calls of their own."""
+        cell = self.cell
+        return cell.op.name, cell.check.name, cell.dtype, regime, number, self.plan.seed
 
     def check_samples(self, call: Call, regime: str, dtype: torch.dtype) -> None:
         """One drawn configuration on several samples."""
@@ -296,7 +308,7 @@ def run_check(check: Check, trial: Trial) -> None:
         trial.ledger.excuse(trial, crash.reason)
         return
     try:
-        with warnings.catch_warnings():
+        with undisturbed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's and the subject's are not under test
             check.run(trial)
     except Departure as departure:

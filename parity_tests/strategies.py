@@ -18,7 +18,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from parity_tests.op import Call
-from parity_tests.recipe import LAYOUTS, Recipe
+from parity_tests.recipe import LAYOUTS, ODD, Recipe
 
 if TYPE_CHECKING:
     from parity_tests.op import Op
@@ -35,7 +35,7 @@ _FILLS = {
     "ordinary": ("normal",),
     "exact": ("integers", "signs", "dyadic"),
     "scaled": ("offset", "huge", "tiny", "mixed"),
-    "special": ("special",),
+    "special": ("special", "odd_one", "gaps"),
     "layout": ("normal",),
     "degenerate": ("normal",),
     "large": ("normal",),
@@ -149,7 +149,7 @@ class Draw:
         """The call with NaN and infinities in the named tensors alone."""
 
         def tamed(name: str, recipe: Recipe) -> Recipe:
-            special = recipe.fill == "special" and name not in names
+            special = recipe.fill in ODD and name not in names
             return replace(recipe, fill="integers") if special else recipe
 
         return call.with_recipes(tamed)

@@ -176,8 +176,25 @@ def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, devi
 @contextmanager
 def at_work(trial: Trial) -> Iterator[None]:
     """What the subject and torch alike run in."""
-    with torch.backends.mkldnn.flags(enabled=trial.onednn), seeded():
+    with torch.backends.mkldnn.flags(enabled=trial.onednn), seeded(), undisturbed():
         yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Whoever changes how torch works must answer for it in one check, and spoil no other."""
+    grad, dtype, threads = (
+        torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+    )
+    try:
+        yield
+    finally:
+        torch.set_grad_enabled(grad)
+        torch.set_default_dtype(dtype)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -128,6 +128,9 @@ def compare_metadata(got: Tensors, theirs: Tensors, *, strides: bool) -> None:
         raise Departure(f"results are {list(got)}, torch's {list(theirs)}", kind="outputs")
     for name, ours in got.items():
         torchs = theirs[name]
+        if type(ours) is not type(torchs):
+            message = f"{name} is a {type(ours).__name__}, torch's a {type(torchs).__name__}"
+            raise Departure(message, kind="type", result=name)
         for what in ("shape", "dtype", "device"):
             mine, wanted = getattr(ours, what), getattr(torchs, what)
             if mine != wanted:

@@ -6,7 +6,7 @@ import copy
 import inspect
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -93,6 +93,8 @@ def compare_modules(trial: Trial) -> None:
     }.items():
         if repr(again) != repr(ours) or not same_state(again, ours):
             trial.depart(f"{name} gives another module: {what}", kind=name)
+        if memory(again) & memory(ours):
+            trial.depart(f"{name} shares memory with the original: {what}", kind=name)
     compare_modes(trial, ours, what)
     if not hasattr(torchs, "reset_parameters"):
         return
@@ -152,6 +154,33 @@ def compare_states(trial: Trial, ours: nn.Module, torchs: nn.Module, what: str) 
         loaded = target.state_dict()
         if not all(same_bits(loaded[k], v) for k, v in changed.items()):
             trial.depart(f"a loaded state_dict is not kept: {what}", kind="load_state_dict")
+    for name, state in incomplete(torchs):
+        if loads(ours, state) != loads(torchs, state):
+            trial.depart(
+                f"a state without {name} is not taken as torch's: {what}", kind="old state"
+            )
+
+
+def incomplete(module: nn.Module) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """States that lack an entry, as older ones may; plain dictionaries have no version."""
+    state = module.state_dict()
+    for name in state:
+        yield name, {k: v for k, v in state.items() if k != name}
+
+
+def loads(module: nn.Module, state: dict[str, Tensor]) -> bool:
+    """Whether a state is taken."""
+    try:
+        module.load_state_dict(dict(state))
+    except RuntimeError:
+        return False
+    return True
+
+
+def memory(module: nn.Module) -> set[int]:
+    """Where the numbers of its state lie."""
+    tensors = (t for t in module.state_dict().values() if t.numel())
+    return {t.untyped_storage().data_ptr() for t in tensors}
 
 
 def described(module: nn.Module) -> dict[str, str]:

@@ -20,6 +20,9 @@ from parity_tests.trial import Trial, named
 Outcome = Exception | list[Any]
 
 
+NEIGHBOURS = 8  # of each call
+
+
 def errors(trial: Trial) -> None:
     """The same calls accepted and rejected; the subject's message names the argument."""
     trial.ledger.start_case(trial)
@@ -149,7 +152,7 @@ def off_by_one(call: Call) -> Iterator[Call]:
     neighbours = [replace(call, arguments=a) for a in changed(call.arguments)]
     neighbours += [replace(call, state=s) for s in changed(call.state)]
     start = zlib.crc32(str(call).encode())
-    for i in range(min(4, len(neighbours))):
+    for i in range(min(NEIGHBOURS, len(neighbours))):
         yield neighbours[(start + i * 7919) % len(neighbours)]
 
 
@@ -158,6 +161,13 @@ def changed(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, value in arguments.items():
         for neighbour in around(value):
             yield {**arguments, name: neighbour}
+
+
+def broadcasting(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """One size made one, which sloppy code stretches to whatever is needed."""
+    for i, size in enumerate(shape):
+        if size > 2:
+            yield (*shape[:i], 1, *shape[i + 1 :])
 
 
 def around(value: Any) -> Iterator[Any]:
@@ -169,6 +179,7 @@ def around(value: Any) -> Iterator[Any]:
             yield from (value - 1, value + 1)
         case Recipe():
             yield from (replace(value, shape=shape) for shape in around(value.shape))
+            yield from (replace(value, shape=shape) for shape in broadcasting(value.shape))
             yield replace(value, shape=(*value.shape, 1))
         case tuple() | list():
             for i, item in enumerate(value):

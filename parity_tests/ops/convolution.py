@@ -68,7 +68,7 @@ def sizes_that_fit(d: Draw, g: Geometry, least: Ints) -> Ints:
 
 def draw_convolution(d: Draw, *, rank: int, layer: bool) -> Call:
     """A valid call of the function, or of the module with its constructor's arguments."""
-    groups = d.choice("groups", (1, 2, 3))
+    groups = d.choice("groups", (1, 2, 3, 4))
     word = d.choice("padding given as", ("numbers", "numbers", "valid", "same"))
     g = geometry(d, rank, word)
     mode = "zeros"

@@ -127,11 +127,21 @@ def draw_scale(d: Draw, n: int, most: int) -> float:
     return factor if int(n * factor) >= 1 else 1.0  # 49·(1/49) is less than 1
 
 
+def draw_new(d: Draw, n: int, most: int) -> int:
+    """Any size, and as often one that formulas and kernels have a case of their own for."""
+    if d.integer(0, 1):
+        return d.integer(1, most)
+    plain = (1, n, min(2 * n, 120), *(n // k for k in (2, 3) if n % k == 0))
+    return plain[d.integer(0, len(plain) - 1)]
+
+
 def draw_target(d: Draw, L: tuple[int, ...], *, layer: bool) -> dict[str, Any]:
     """The sizes to interpolate to, or factors."""
     most = [max(2, min(120, 2 * n + 3)) for n in L]
     if d.choice("given as", ("size", "scale_factor")) == "size":
-        return {"size": one_or_all(d, tuple(d.integer(1, m) for m in most))}
+        return {
+            "size": one_or_all(d, tuple(draw_new(d, n, m) for n, m in zip(L, most, strict=True)))
+        }
     if d.integer(0, 1):
         return {"scale_factor": draw_scale(d, min(L), min(most))}
     factors = tuple(draw_scale(d, n, m) for n, m in zip(L, most, strict=True))

@@ -33,7 +33,7 @@ from parity_tests.strategies import Draw
 
 def draw_transposed(d: Draw, *, rank: int, layer: bool) -> Call:
     """A valid call of the function, or of the module with its constructor's arguments."""
-    groups = d.choice("groups", (1, 2, 3))
+    groups = d.choice("groups", (1, 2, 3, 4))
     # No channels at all is an error here, unlike in convolution (pytorch#101356).
     I, O = max(1, d.channels()) * groups, max(1, d.channels()) * groups
     g = geometry(d, rank)
