@@ -206,6 +206,25 @@ def cotangent_written_to(*tensors: Any, **options: Any) -> Tensor:
     return _WritesToItsCotangent.apply(F.conv1d(*tensors, **options))
 
 
+class _NeedsItsOutput(torch.autograd.Function):
+    """The identity, whose backward asks for the output though it has no use for it."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor) -> Tensor:
+        y = y.clone()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (_,) = ctx.saved_tensors
+        return g
+
+
+def output_not_to_be_overwritten(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    return _NeedsItsOutput.apply(F.conv1d(input, *rest, **options))
+
+
 class _SoftmaxOfUnconnected(torch.autograd.Function):
     @staticmethod
     def forward(_ctx: Any, x: Tensor, dim: int) -> Tensor:
@@ -397,6 +416,7 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("conv1d", "purity", None, input_written_to),
     ("conv1d", "purity", None, cotangent_written_to),
     ("conv1d", "purity", None, cached_by_address),
+    ("conv1d", "purity", None, output_not_to_be_overwritten),
     ("conv1d", "purity", None, random_generator_used),
     ("conv1d", "contract", None, renamed_parameter),
     ("Conv1d", "contract", None, OtherInitialWeights),

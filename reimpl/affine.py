@@ -19,9 +19,12 @@ from reimpl.function import Differentiable
 
 
 def affine(x: Tensor, a: Tensor | None, b: Tensor | None, axes: Ints) -> Tensor:
-    """``a·x + b``; ``a`` and ``b`` have ``x``'s rank and size one along ``axes``."""
+    """``a·x + b``; ``a`` and ``b`` have ``x``'s rank and size one along ``axes``.
+
+    Without either it is a copy: the caller may write to the result, ``x`` may be saved for later.
+    """
     if a is None and b is None:
-        return x
+        return x.clone() if x.requires_grad else x
     return (_Affine if torch.compiler.is_compiling() else _DualAffine).apply(x, a, b, axes)
 
 

@@ -63,6 +63,7 @@ def normalize(
     least = torch.full((), eps, dtype=input.dtype, device=input.device).to(x.dtype).real
     function = _Normalize if torch.compiler.is_compiling() else _DualNormalize
     y, _ = function.apply(x, least, p, axes)
+    y = y.clone() if y.requires_grad else y  # the caller may write to it, and it is saved
     y = y.reshape(input.shape).to(input.dtype)
     return y if out is None else torch.sub(y.detach(), 0, out=out)
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from parity_tests import experiments
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Tensors
-from parity_tests.trial import SEED, Departure, Trial, of_torch, poison, seeded
+from parity_tests.trial import SEED, Departure, TorchCrashes, Trial, of_torch, poison, seeded
 
 
 def purity(trial: Trial) -> None:
-    """Inputs and global state untouched, no aliases torch has not, repeated calls give the same."""
+    """Inputs and global state untouched, outputs free to be written to, the same each time."""
     trial.ledger.start_case(trial)
     tensors = trial.tensors()
     copies = {name: t.clone() for name, t in tensors.items()}
@@ -30,6 +30,8 @@ def purity(trial: Trial) -> None:
     compare_with_torchs(trial, outputs, tensors, random)
     if trial.call.wanted:
         compare_backward(trial)
+        if trial.one_in(2):
+            compare_overwritten(trial)
     with trial.subject_at_work():
         repeats = list(repeated(trial))
     for what, got, wanted in ((what, got, wanted or outputs) for what, got, wanted in repeats):
@@ -71,6 +73,35 @@ def compare_backward(trial: Trial) -> None:
         again = trial.cotangent(name, cotangent)
         if not same_bits(cotangent, again):
             trial.depart(f"the cotangent of {name} was written to", kind="cotangent written to")
+
+
+def compare_overwritten(trial: Trial) -> None:
+    """Who adds to the outputs in place gets the same gradients, wherever torch lets them."""
+
+    def gradients(target: Callable[..., Any], *, overwriting: bool) -> Tensors:
+        def cotangent(name: str, output: Tensor) -> Tensor:
+            if overwriting:
+                output.add_(1)
+            return trial.cotangent(name, output)
+
+        with seeded():
+            return experiments.gradients(trial.op, target, trial.call, trial.tensors(), cotangent)
+
+    try:
+        gradients(trial.reference, overwriting=True)
+    except (RuntimeError, TorchCrashes):
+        return  # torch needs its output for the backward, too
+    with trial.subject_at_work():
+        plain = gradients(trial.target, overwriting=False)
+        got = gradients(trial.target, overwriting=True)
+    for name, gradient in plain.items():
+        # Not to the bit: what lies between may hand the cotangent on in another layout.
+        near = torch.finfo(gradient.dtype).eps ** 0.5
+        size = near * float(gradient.abs().nan_to_num(0, 0, 0).max()) if gradient.numel() else 0.0
+        if not torch.allclose(got[name], gradient, near, size, equal_nan=True):
+            trial.depart(
+                f"{name} is another when the output is overwritten", kind="overwritten", result=name
+            )
 
 
 def compare_with_later(trial: Trial, outputs: Tensors, first: Tensors) -> None:
