@@ -75,7 +75,7 @@ def interpolate(
     sizes, scales = _sizes(op, L, size, scale_factor, recompute)
     _check_sizes(op, shape, sizes, mode, f"size={size}, scale_factor={scale_factor}")
     # Torch has kernels for images of bytes; where nothing is to be averaged it asks for none.
-    images = mode in _SELECTING or _RANKS[mode] == (2,) or (mode == "area" and shape[0] == 0)
+    images = mode in _SELECTING or _RANKS[mode] == (2,) or (mode == "area" and input.numel() == 0)
     arguments.dtype_among(op, input, (*REALS, torch.uint8) if images else REALS)
     skips = antialias or (input.dtype == torch.uint8 and mode not in _SELECTING)
     x = input.to(accumulator(input.dtype))
