@@ -24,6 +24,7 @@ __all__ = [
     "empty_with_parameters",
     "evaluates",
     "has_a_window_of_padding",
+    "keeps_a_size",
     "laid_out_oddly",
     "looks_like_an_image",
     "not_finite",
@@ -207,6 +208,11 @@ def resampled(call: Call) -> Iterator[tuple[int, int, float | None]]:
     for n, m, scale in zip(L, each(a.get("size"), len(L)), scales, strict=True):
         used = None if a.get("recompute_scale_factor") or a.get("align_corners") else scale
         yield n, int(n * scale) if m is None else m, used
+
+
+def keeps_a_size(call: Call) -> bool:
+    """Some axis of an interpolation keeps its size."""
+    return any(n == m for n, m, _ in resampled(call))
 
 
 def rescales_in_place(call: Call) -> bool:
