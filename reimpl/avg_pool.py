@@ -25,6 +25,7 @@ from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.linear_map import linear_map
 from reimpl.pooling import flag, pooled_input, pooled_windows
+from reimpl.windows import Windows
 
 Size = int | Sequence[int]
 OptionalSize = int | Sequence[int | None]
@@ -171,6 +172,36 @@ class _Intervals(NamedTuple):
         return torch.where(inside, members.unflatten(axis, (M, K)), 0).sum(axis)
 
 
+class _Steps(NamedTuple):
+    """What each position of an axis adds up where windows lie at regular steps: tap after tap.
+
+    ``met`` holds pairs: positions, and what a tap meets there.
+    """
+
+    met: list[tuple[slice, slice]]
+    positions: int
+
+    @classmethod
+    def of(cls, windows: Windows, axis: int) -> tuple[_Steps, _Steps]:
+        """From the grid to the positions, and back."""
+        met = [(m, l) for _, m, l in windows.meetings(axis)]
+        there, back = met, [(l, m) for m, l in met]
+        return cls(there, windows.positions[axis]), cls(back, windows.size[axis])
+
+    def sums(self, x: Tensor, axis: int) -> Tensor:
+        """The sums of ``x`` along ``axis``, which counts from the last one."""
+        shape = list(x.shape)
+        shape[axis] = self.positions
+        y = x.new_zeros(shape)
+        into, of = y.movedim(axis, 0), x.movedim(axis, 0)
+        for here, there in self.met:
+            into[here].add_(of[there])
+        return y
+
+
+_Sums = _Intervals | _Steps
+
+
 def pool(
     op: str,
     rank: int,
@@ -197,14 +228,14 @@ def pool(
         raise RuntimeError(f"{op}: divisor_override must not be zero, got {D}")
     arguments.dtype_among(op, input, (*REALS, torch.int64))
     there, back, lengths = [], [], []
-    for L, M, K, s, p, _ in zip(*windows, strict=True):
-        i, l = torch.arange(M, device=input.device), torch.arange(L, device=input.device)
-        start = s * i - p
-        there.append(_Intervals(start.clamp(min=0), (start + K).clamp(max=L), K))
-        first, end = (l + p - K) // s + 1, (l + p) // s + 1  # the i with s·i ≤ l + p < s·i + K
-        back.append(_Intervals(first.clamp(min=0), end.clamp(max=M), -(-K // s)))
+    for axis, (L, M, K, s, p, _) in enumerate(zip(*windows, strict=True)):
+        steps, reverse = _Steps.of(windows, axis)
+        there.append(steps)
+        back.append(reverse)
+        start = s * torch.arange(M, device=input.device) - p
         padded = (start + K).clamp(max=L + p) - start
-        lengths.append(padded if count_include_pad else there[-1].end - there[-1].first)
+        members = (start + K).clamp(max=L) - start.clamp(min=0)
+        lengths.append(padded if count_include_pad else members)
     y = _average(input, there, back, lengths if D is None else [D])
     return arrange(y, rank < 3 and _channels_last(input, rank)).to(input.dtype)
 
@@ -222,21 +253,29 @@ def adapt(op: str, rank: int, input: Tensor, output_size: OptionalSize) -> Tenso
     if not single and 0 in input.shape[-rank if rank < 3 else 1 :]:
         raise RuntimeError(f"{op}: input must have positions, got {tuple(input.shape)}")
     arguments.dtype_among(op, input, (*REALS, *COMPLEX) if single else REALS)
-    sizes = list(zip(input.shape[-rank:], M, strict=True))
-    there = [_overlaps(l, m, input.device) for l, m in sizes]
-    back = [_overlaps(m, l, input.device) for l, m in sizes]
-    y = _average(input, there, back, [windows.end - windows.first for windows in there])
+    sizes = zip(input.shape[-rank:], M, strict=True)
+    there, back, lengths = zip(*[_overlaps(l, m, input.device) for l, m in sizes], strict=True)
+    y = _average(input, there, back, lengths)
     return arrange(y, (rank < 3 or single) and _channels_last(input, rank)).to(input.dtype)
 
 
-def _overlaps(L: int, M: int, device: torch.device) -> _Intervals:
+def _overlaps(L: int, M: int, device: torch.device) -> tuple[_Sums, _Sums, Tensor | int]:
+    """The parts of L that each of M parts overlaps, those of M that each of L does; how many."""
+    if L and M and L % M == 0:
+        side_by_side = Windows((L,), (M,), (L // M,), (L // M,), (0,), (1,))
+        return *_Steps.of(side_by_side, 0), L // M
+    there, back = _intervals(L, M, device), _intervals(M, L, device)
+    return there, back, there.end - there.first
+
+
+def _intervals(L: int, M: int, device: torch.device) -> _Intervals:
     """The parts of L that each of M parts overlaps; at most ⌈(L − gcd)/M⌉ + 1 of them."""
     i, most = torch.arange(M, device=device), 1 - (gcd(L, M) - L) // max(M, 1)
     return _Intervals(i * L // max(M, 1), -(-(i + 1) * L // max(M, 1)), most)
 
 
 def _average(
-    input: Tensor, there: list[_Intervals], back: list[_Intervals], sizes: Sequence[Tensor | int]
+    input: Tensor, there: Sequence[_Sums], back: Sequence[_Sums], sizes: Sequence[Tensor | int]
 ) -> Tensor:
     """Sums along the trailing axes over the product of ``sizes``, one per axis or one in all."""
     rounding = None if input.is_floating_point() or input.is_complex() else "trunc"
