@@ -103,10 +103,15 @@ class Cell:
         return found
 
     @property
-    def label(self) -> str:
-        """The cell in a line, for a tooltip and for a screen reader."""
+    def brief(self) -> str:
+        """The worst error for the matrix' narrow columns."""
+        return self.worst and brief(self.worst)
+
+    def label(self, device: bool) -> str:
+        """The cell in a line, for a tooltip and for a screen reader; on which device if asked."""
         worst = f", worst {self.worst}" if self.worst else ""
-        where = f"{self.op} {self.check} {self.dtype} {self.device}"
+        dtype = "" if self.dtype == "any" else f" {self.dtype}"
+        where = f"{self.op} {self.check}{dtype}" + (f" {self.device}" if device else "")
         return f"{where}: {self.status.word}, {self.cases} cases{worst}"
 
 
@@ -138,6 +143,15 @@ def worst(raw: Json, of_torch: bool) -> str:
         case "unsupported" | "not run":
             return ""
     return two_digits(float(raw["worst_torch" if of_torch else "worst"])) if raw["bounded"] else ""
+
+
+def brief(number: str) -> str:
+    """A small number in one digit: 6.8e-6 as 7e-6, 0.0042 as 4e-3, 0.078 as 0.08."""
+    value = float(number) if number[-1].isdigit() else 1.0
+    if not 0 < value < 0.1:
+        return number
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"0.0{mantissa}" if int(exponent) == -2 else f"{mantissa}e{int(exponent)}"
 
 
 def slug(*parts: str) -> str:

@@ -15,6 +15,7 @@ from parity_tests.report.cells import (
     Cell,
     Json,
     Status,
+    brief,
     cell_of,
     dtype_order,
     integer_keys,
@@ -84,6 +85,7 @@ class Page:
     unsupported: tuple[Group, ...]
     unrun: tuple[Group, ...]
     operators: tuple[Operator, ...]
+    by_length: tuple[tuple[str, str], ...]  # reduction length, the worst error of any cell there
     lengths: Axes
     histograms: Axes
 
@@ -94,6 +96,10 @@ class Page:
     def devices_shown(self) -> bool:
         """Whether rows must say which device they mean."""
         return len(self.report["devices"]) > 1
+
+    def label(self, cell: Cell) -> str:
+        """A cell in a line."""
+        return cell.label(self.devices_shown)
 
     @property
     def checks(self) -> Mapping[str, str]:
@@ -172,9 +178,20 @@ def page(report: Json) -> Page:
         unsupported=tuple(findings.by_reason(cells, "unsupported")),
         unrun=tuple(findings.by_reason(cells, "not run")),
         operators=tuple(operators(report, cells, axes)),
+        by_length=tuple(by_length(cells)),
         lengths=axes,
         histograms=charts.histogram_axes(),
     )
+
+
+def by_length(cells: Iterable[Cell]) -> Iterator[tuple[str, str]]:
+    """The worst error at each reduction length: the overall worst sits at trivial shapes."""
+    worst: defaultdict[int, float] = defaultdict(float)
+    for cell in cells:
+        for length, ratio in integer_keys(cell.raw["by_length"]).items():
+            worst[length] = max(worst[length], ratio)
+    for length in sorted(worst):
+        yield charts.short(length), brief(two_digits(worst[length]))
 
 
 def regimes(cells: Iterable[Cell]) -> Mapping[str, str]:
