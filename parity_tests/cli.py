@@ -1,4 +1,4 @@
-"""The command line: run the suite or the planted faults, replay a case, compare two runs.
+"""The command line: judge an implementation, run the suite, replay a case, compare two runs.
 
 Exit codes: 0 pass, 1 fail, 2 usage, 3 incomplete.
 """
@@ -22,16 +22,48 @@ PYTEST_USAGE = 4  # pytest has printed why
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and dispatch."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts any threads
-    parser = argparse.ArgumentParser(prog="torch-parity", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    chosen = parser().parse_args(arguments)
+    match chosen.command:
+        case "check":
+            return check_subject(chosen)
+        case "planted":
+            return run_planted(chosen)
+        case "seeds":
+            own = range(chosen.first, chosen.first + chosen.count)
+            return run_seeds(chosen.workers, own, chosen.options)
+        case "run":
+            return run_suite(chosen.workers, chosen.options)
+        case _:
+            return show(chosen)
+
+
+def show(chosen: argparse.Namespace) -> int:
+    """The commands that run no search."""
+    match chosen.command:
+        case "list":
+            return list_names()
+        case "replay":
+            return replay_case(chosen.case)
+        case "faults":
+            return tell_faults(chosen.report, chosen.output)
+        case "compare":
+            return compare_runs(chosen.before, chosen.after, chosen.output)
+        case _:
+            return list_operators()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    whole = argparse.ArgumentParser(prog="torch-parity", description=__doc__)
+    commands = whole.add_subparsers(dest="command", required=True)
+    add_check(commands.add_parser("check", help="judge an implementation: pkg.module[:attribute]"))
+    commands.add_parser("list", help="the operators by name")
     run = commands.add_parser("run", help="run the suite, leave report.json and parity.html")
     seeds = commands.add_parser("seeds", help="run under several seeds, count the false alarms")
     seeds.add_argument("--count", type=int, default=10, help="how many seeds; default: 10")
     seeds.add_argument("--first", type=int, default=0, help="the first of them; default: 0")
     for runs in (run, seeds):
-        runs.add_argument(
-            "-n", "--workers", default="auto", help="processes; default: one per core"
-        )
+        add_workers(runs)
         runs.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
     replay = commands.add_parser("replay", help="run one case again")
     replay.add_argument("case", help="the case as JSON, as a failure prints it")
@@ -44,33 +76,75 @@ def main(arguments: Sequence[str] | None = None) -> int:
     two.add_argument("before", type=Path, help="a run's report.json")
     two.add_argument("after", type=Path, help="another's")
     two.add_argument("-o", "--output", type=Path, help="a page to write as well, e.g. compare.html")
-    planted = commands.add_parser("planted", help="run the planted faults, count the caught")
+    add_planted(commands.add_parser("planted", help="run the planted faults, count the caught"))
+    commands.add_parser("operators", help="the table of operators, in Markdown")
+    return whole
+
+
+def add_workers(command: argparse.ArgumentParser) -> None:
+    """How many processes."""
+    command.add_argument("-n", "--workers", default="auto", help="processes; default: one per core")
+
+
+def add_check(check: argparse.ArgumentParser) -> None:
+    """The options of check."""
+    check.add_argument("subject", help="what has torch.nn.functional's names, or torch.nn's")
+    check.add_argument("--ops", default="", help="e.g. conv2d,BatchNorm2d; default: all it has")
+    check.add_argument("--checks", default="", help="e.g. forward,gradients; default: all")
+    check.add_argument("--dtypes", default="", help="e.g. float32,bfloat16; default: all")
+    check.add_argument("--device", default="auto", help="cpu, cuda; default: those present")
+    check.add_argument("--profile", default="quick", help="quick (default), default or deep")
+    check.add_argument("--seed", default="0", help="the run seed; default: 0")
+    check.add_argument("-o", "--output", default="parity-report", help="folder for the report")
+    add_workers(check)
+    check.add_argument("--expectations", default="", help="file of its known departures")
+    check.add_argument(
+        "--accept", action="store_true", help="add what fails to that file, for you to say why"
+    )
+
+
+def add_planted(planted: argparse.ArgumentParser) -> None:
+    """The options of planted."""
     planted.add_argument("names", nargs="*", help="faults; default: all")
     planted.add_argument("--seeds", default="0", help="run seeds, e.g. 0,1,2; default: 0")
     planted.add_argument("--profile", default="default", help="quick, default or deep")
     planted.add_argument("--sample", type=int, help="so many drawn at random, others each day")
     planted.add_argument("--changed", metavar="COMMIT", help="those of files changed since")
     planted.add_argument("--others", action="store_true", help="ask other methods of testing too")
-    planted.add_argument("-n", "--workers", default="auto", help="processes")
+    add_workers(planted)
     planted.add_argument("-o", "--output", type=Path, default=Path("reports/planted.json"))
-    commands.add_parser("operators", help="the table of operators, in Markdown")
-    chosen = parser.parse_args(arguments)
-    match chosen.command:
-        case "replay":
-            return replay_case(chosen.case)
-        case "operators":
-            return list_operators()
-        case "faults":
-            return tell_faults(chosen.report, chosen.output)
-        case "compare":
-            return compare_runs(chosen.before, chosen.after, chosen.output)
-        case "planted":
-            return run_planted(chosen)
-        case "seeds":
-            own = range(chosen.first, chosen.first + chosen.count)
-            return run_seeds(chosen.workers, own, chosen.options)
-        case _:
-            return run_suite(chosen.workers, chosen.options)
+
+
+def check_subject(chosen: argparse.Namespace) -> int:
+    """Judge one implementation, in processes of their own: what crashes costs one cell."""
+    if chosen.accept and not chosen.expectations:
+        sys.stderr.write("--accept needs a file: --expectations FILE\n")
+        return USAGE
+    file = Path(chosen.expectations).absolute()
+    asked = {
+        "subject": chosen.subject,
+        "op": chosen.ops,
+        "check": chosen.checks,
+        "dtype": chosen.dtypes,
+        "device": chosen.device,
+        "profile": chosen.profile,
+        "seed": chosen.seed,
+        "output": chosen.output,
+        "expectations": file if chosen.expectations and file.exists() else "",
+    }
+    options = [f"--parity-{name}={value}" for name, value in asked.items()]
+    # Whatever pytest is told to do in this folder is meant for other tests.
+    options += ["-c", os.devnull, "--rootdir", os.getcwd(), "-p", "no:cacheprovider"]
+    status = run_suite(chosen.workers, [*options, "--tb=no", "-rN"], claims=False)
+    if status in (EXIT["FAIL"], EXIT["INCOMPLETE"]):
+        from parity_tests.accept import accept, summary
+
+        report = json.loads((Path(chosen.output) / "report.json").read_text(encoding="utf-8"))
+        sys.stdout.write(summary(report))
+        if chosen.accept:
+            count = accept(report, file)
+            sys.stdout.write(f"{count} entries added to {file}: fill in their reasons\n")
+    return status
 
 
 def run_suite(workers: str, options: Sequence[str], *, claims: bool = True) -> int:
@@ -82,6 +156,7 @@ def run_suite(workers: str, options: Sequence[str], *, claims: bool = True) -> i
     some = any(o.startswith(("--parity-op", "--parity-check", "--parity-dtype")) for o in options)
     tests = ["test_parity.py", *(["test_claims.py"] if claims and not some else [])]
     own = ["-p", "parity_tests.plugin", "-n", workers, "--dist", "worksteal", "-q"]
+    own += ["--max-worker-restart", "1000000"]  # a crash costs one cell, however many there are
     files = [str(here / test) for test in tests]
     report = output_of(options)[0] / "report.json"
     before = written(report)
@@ -173,6 +248,14 @@ def compare_runs(before: Path, after: Path, page: Path | None) -> int:
         page.write_text(render_comparison(found, str(before), str(after)), encoding="utf-8")
         sys.stdout.write(f"page: {page}\n")
     return EXIT["FAIL" if found.newly_failing else "PASS"]
+
+
+def list_names() -> int:
+    """Print the operators' names, one to a line."""
+    from parity_tests.ops import OPS
+
+    sys.stdout.write("".join(f"{op.name}\n" for op in OPS))
+    return 0
 
 
 def list_operators() -> int:

@@ -81,10 +81,13 @@ class Expectation:
         return from_json(json.loads(self.pinned))
 
 
-def load(path: Path = OWN) -> tuple[Expectation, ...]:
-    """Read a file, or all of a folder; an entry without reason or pinned case is an error."""
+def load(path: Path = OWN, subject: str = "torch") -> tuple[Expectation, ...]:
+    """Read a file, or all of a folder; an entry without reason or pinned case is an error.
+
+    ``subject`` is whom entries excuse that do not say.
+    """
     if path.is_dir():
-        return tuple(entry for file in sorted(path.glob("*.toml")) for entry in load(file))
+        return tuple(entry for file in sorted(path.glob("*.toml")) for entry in load(file, subject))
     entries = tomllib.loads(path.read_text(encoding="utf-8")).get("known", [])
     loaded = []
     for number, entry in enumerate(entries, start=1):
@@ -94,19 +97,19 @@ def load(path: Path = OWN) -> tuple[Expectation, ...]:
         if "dtypes" in entry:
             entry["dtypes"] = tuple(entry["dtypes"])
         try:
-            loaded.append(Expectation(**entry))
+            loaded.append(Expectation(**{"subject": subject} | entry))
         except TypeError as error:
             raise BadExpectations(f"{path.name}: entry {number}: {error}") from error
     return tuple(loaded)
 
 
-def excuse(trial: Trial, *, crash: bool = False) -> Expectation | None:
-    """The entry that excuses torch for this trial, if one does."""
+def excuse(trial: Trial, who: str = "torch", *, crash: bool = False) -> Expectation | None:
+    """The entry that excuses torch for this trial, or the subject, if one does."""
     call = trial.place or trial.call
     covering = (
         e
         for e in trial.expectations
-        if e.subject == "torch"
+        if e.subject == who
         and e.crashes == crash
         and e.covers(trial.op.name, trial.check, trial.dtype, trial.device, call)
     )

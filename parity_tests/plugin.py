@@ -7,6 +7,7 @@ an environment that has the package.
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ DEFAULTS = {
     "seed": ("0", "the run seed, an integer"),
     "profile": ("default", "how many cases: quick, default or deep"),
     "output": ("reports", "the folder for the report"),
+    "expectations": ("", "a file of the subject's known departures, each with its reason"),
 }
 
 RUN = pytest.StashKey["Run"]()
@@ -39,6 +41,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Options that were given must make sense before anything starts."""
     if any(config.getoption(f"parity_{n}") != default for n, (default, _) in DEFAULTS.items()):
         run_of(config)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Who names a subject wants it judged: the suite's tests of itself say nothing about it."""
+    own = collection_path.parent == Path(__file__).parent
+    named = config.getoption("parity_subject") != DEFAULTS["subject"][0]
+    if named and own and collection_path.name.startswith("test_"):
+        return collection_path.name != "test_parity.py" or None
+    return None
 
 
 def run_of(config: pytest.Config) -> Run:

@@ -23,6 +23,7 @@ __all__ = [
     "empty_output",
     "empty_with_parameters",
     "evaluates",
+    "has_a_tap_of_padding",
     "has_a_window_of_padding",
     "keeps_a_size",
     "laid_out_oddly",
@@ -39,6 +40,7 @@ __all__ = [
     "selects_by_rounding",
     "sites",
     "sixteen_samples_or_channels",
+    "to_one_pixel",
     "unpools_to_nothing",
     "weighs_in_storage",
     "without_onednn",
@@ -135,6 +137,15 @@ def padded_by_its_size(call: Call) -> bool:
     return any(axis.padding >= axis.size for axis in axes(call))
 
 
+def has_a_tap_of_padding(call: Call) -> bool:
+    """On some axis a tap meets padding alone, in every window."""
+    return any(
+        all(not 0 <= a.stride * m + a.dilation * k - a.padding < a.size for m in range(a.windows))
+        for a in axes(call)
+        for k in range(a.kernel)
+    )
+
+
 def empty_output(call: Call) -> bool:
     """A transposed convolution whose padding leaves nothing of its output on some axis."""
     return any(axis.size <= 0 for axis in axes(call))
@@ -158,12 +169,12 @@ def zero_dilation(call: Call) -> bool:
 def rounds_before_the_bias(call: Call) -> bool:
     """A linear layer whose bias cannot be had in one pass with the product, for its layout's sake.
 
-    That is a bias with gaps, or an input of more than two axes that is not contiguous.
+    That is a bias with gaps, or an input of one axis or more than two that is not contiguous.
     """
     x, bias = call.arguments["input"], call.recipes().get("bias")
     if bias is None:
         return False
-    return bias.layout != "contiguous" or (len(x.shape) > 2 and x.layout != "contiguous")
+    return bias.layout != "contiguous" or (len(x.shape) != 2 and x.layout != "contiguous")
 
 
 def sites(call: Call) -> int:
@@ -224,6 +235,13 @@ def one_wide_and_filtered(call: Call) -> bool:
     """An interpolation whose output is one column, of another height than the input."""
     (n, height, _), (_, width, _) = resampled(call)
     return width == 1 and height != n
+
+
+def to_one_pixel(call: Call) -> bool:
+    """An interpolation of images, larger along both axes, to a single pixel."""
+    return len(call.arguments["input"].shape) == 4 and all(
+        m == 1 < n for n, m, _ in resampled(call)
+    )
 
 
 def weighs_in_storage(call: Call) -> bool:

@@ -119,6 +119,9 @@ ROUNDINGS = (
     )
 )
 
+# Never zero, except at an infinity.
+POSITIVE = _names("exp exp2 sigmoid")
+
 # A nonnegative operand of these comes from squares or moduli, which no rounding makes negative.
 NONNEGATIVE = _names("sqrt rsqrt log log2 log10 pow reciprocal")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import faulthandler
+import json
+import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,11 +23,14 @@ from parity_tests.report.claims import row as claim_row
 from parity_tests.report.collect import Writer, identity, row
 from parity_tests.report.merge import merge
 from parity_tests.report.render import write
+from parity_tests.reproduce import case_of
 from parity_tests.search import Cell, Outcome, Plan, examine
+from parity_tests.trial import Trial
 
 T = TypeVar("T")
 KEPT = 3600  # seconds that the rows of a run are kept for
-HANGS = 1200  # seconds after which a cell is given up; the longest honest one takes a tenth of it
+# Seconds after which a cell is given up; the longest honest one takes a tenth of it.
+HANGS = int(os.environ.get("TORCH_PARITY_HANGS", "1200"))
 
 
 class BadOption(ValueError):
@@ -66,6 +71,7 @@ class Run:
             seed = int(options["seed"])
         except ValueError as error:
             raise BadOption(f"the seed must be an integer, got {options['seed']!r}") from error
+        own = known_departures(options["expectations"], subject.name)
         cells = tuple(
             Cell(op, check, dtype, device)
             for op in asked or OPS
@@ -74,11 +80,12 @@ class Run:
             for dtype in check.dtypes(op)
             if dtype is None or not dtypes or dtype in dtypes
             for device in devices
+            if subject.abilities.include(Cell(op, check, dtype, device))
         )
         if not cells:
             raise BadOption("no cell matches the operators, checks and dtypes asked for")
         return cls(
-            plan=Plan(subject, profile, seed, expectations.load()),
+            plan=Plan(subject, profile, seed, (*expectations.load(), *own)),
             cells=cells,
             asked=tuple(op.name for op in asked),
             absent=absent,
@@ -108,10 +115,16 @@ class Run:
         self.writer.write("start", **identity(cell))
         # A hang takes this worker along, as a crash does, and nothing else.
         faulthandler.dump_traceback_later(HANGS, exit=True)
-        outcome = examine(cell, self.plan)
+        outcome = examine(cell, replace(self.plan, announce=self.announce))
         faulthandler.cancel_dump_traceback_later()
         self.writer.write("cell", **row(cell, outcome))
         return outcome
+
+    def announce(self, trial: Trial) -> None:
+        """Put the case on disk before it runs, in case it takes this process along."""
+        if trial.subject.name != "reimpl":  # which is Python on torch's primitives
+            file = self.rows / f"{self.worker}.case"
+            file.write_text(json.dumps(case_of(trial)), encoding="utf-8")
 
     def decide(self, claim: Claim) -> dict[str, Decision]:
         """Decide a claim for each of its subjects, and put its row on disk."""
@@ -160,6 +173,14 @@ def chosen(what: str, text: str, known: Mapping[str, T]) -> tuple[T, ...]:
         if name not in known:
             raise BadOption(f"unknown {what} {name!r}; known: {', '.join(known)}")
     return tuple(known[name] for name in names)
+
+
+def known_departures(path: str, subject: str) -> tuple[expectations.Expectation, ...]:
+    """The subject's own expectations file, if one is named."""
+    try:
+        return expectations.load(Path(path), subject) if path else ()
+    except (OSError, ValueError) as error:
+        raise BadOption(f"expectations {path!r}: {error}") from error
 
 
 def devices_of(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

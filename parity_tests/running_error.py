@@ -412,7 +412,7 @@ class _Trace(TorchDispatchMode):
         modulus = not out.is_complex() and _is_complex(values[0])
         if modulus:
             roundings = 4.0  # √(a² + b²), by whatever steps
-        magnitude, error = out.abs(), None
+        magnitude, error = _magnitude(name, out, values[0]), None
         propagated = _propagation(func, is_complex=out.is_complex())
         if any(e is not None for e in errors):
             error = propagated(values, [0.0 if e is None else e for e in errors], out, **kwargs)
@@ -730,6 +730,13 @@ def _errors(args: Any) -> list[Any]:
         return torch.zeros(x.shape, dtype=_F64) if _floats(x) else x
 
     return _each(error, args)
+
+
+def _magnitude(name: str, out: Tensor, x: Any) -> Tensor:
+    """The modulus of a result; not zero where double precision itself has underflown."""
+    if name not in rules.POSITIVE:
+        return out.abs()
+    return out.abs().masked_fill((out == 0) & x.isfinite(), torch.finfo(_F64).tiny)
 
 
 def _terms(args: Any) -> int:

@@ -24,7 +24,16 @@ from parity_tests.ledger import Ledger
 from parity_tests.op import Call, Op
 from parity_tests.profiles import Profile
 from parity_tests.recipe import FILLS, Recipe
-from parity_tests.strategies import Levels, Pair, calls, covering_set, met_pairs, sample, stream
+from parity_tests.strategies import (
+    Levels,
+    Pair,
+    calls,
+    covering_set,
+    levels_missing,
+    met_pairs,
+    sample,
+    stream,
+)
 from parity_tests.subjects import Subject
 from parity_tests.trial import (
     Departure,
@@ -80,6 +89,7 @@ class Plan:
     seed: int
     expectations: tuple[Expectation, ...] = ()
     shrink: bool = True  # or be content with the first failure as it was drawn
+    announce: Callable[[Trial], None] | None = None  # told of every trial before it runs
 
 
 @dataclass
@@ -101,6 +111,17 @@ class Outcome:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Round:
+    """One search by Hypothesis: where, which levels are forced, and how many examples it gets."""
+
+    regime: str
+    number: int
+    forced: Levels
+    examples: int
+    simplest: bool  # whether Hypothesis's first example, the simplest of all, is one of them
+
+
 @dataclass
 class Search:
     """The search of one cell, and what it has found so far."""
@@ -115,18 +136,37 @@ class Search:
 
         A search shrinks its failure, so one that it finds is better than a pinned one.
         """
+        stale = self.stale_excuse()
+        if stale:
+            return stale
         pinned = self.pinned_failure()
         if pinned and not self.plan.shrink:
             return pinned
-        for number, (regime, forced) in enumerate(self.rounds()):
-            failure = None if self.stopped else self.hunt(regime, number, forced)
+        for round in self.rounds():
+            failure = None if self.stopped else self.hunt(round)
             if failure or self.stopped:
                 return failure or pinned
         return pinned
 
+    def stale_excuse(self) -> Failure | None:
+        """An excuse of the subject's own in this cell whose pinned case passes."""
+        cell, plan = self.cell, self.plan
+        own = [e for e in plan.expectations if e.subject == plan.subject.name]
+        for entry in own if not plan.subject.is_torch else ():
+            case = entry.case
+            dtype = getattr(torch, case["dtype"])
+            here = (case["op"], case["check"]) == (cell.op.name, cell.check.name)
+            if entry.crashes or not here or cell.dtype not in (None, dtype):
+                continue
+            trial = self.trial(case["call"], case.get("regime", "ordinary"), dtype)
+            if rerun(cell.check, replace(trial, expectations=()), thorough=False) is None:
+                message = f"the expectation {entry.reason!r} is stale: its pinned case passes"
+                return Failure(trial, Departure(message, kind="stale"))
+        return None
+
     def pinned_failure(self) -> Failure | None:
         """The first of the operator's pinned calls that departs."""
-        dtype = self.cell.dtype or DRAWN_DTYPES[0]
+        dtype = self.dtype(0)
         check = self.cell.check
         # Pinned calls have no steps, and ordinary numbers.
         runs = not check.steps and "ordinary" in check.regimes
@@ -139,26 +179,37 @@ class Search:
                 self.stopped = error
         return None
 
-    def rounds(self) -> Iterator[tuple[str, Levels]]:
-        """Each regime in turn, several times; the covering set's rows are dealt out to them."""
+    def dtype(self, number: int) -> torch.dtype:
+        """The cell's, or where that is not the point one or the other of those drawn."""
+        drawn = self.plan.subject.abilities.drawn(DRAWN_DTYPES)
+        return self.cell.dtype or drawn[number % len(drawn)]
+
+    def rounds(self) -> Iterator[Round]:
+        """Each regime in turn, several times; the rows to cover are dealt out to them."""
         check, profile = self.cell.check, self.plan.profile
         # Products of complex infinities have no agreed class: (inf + 0i)·(1 + 0i) may be NaN.
         compared = not (self.cell.dtype and self.cell.dtype.is_complex)
         regimes = [r for r in check.regimes if r != "special" or compared]
         rows = self.rows_to_cover()
-        # Degenerate sizes may refuse a level, so the covering set is met in the other regimes.
+        # Degenerate sizes may refuse a level, so rows are covered in the other regimes.
         takers = [regime for regime in regimes if regime not in ("degenerate", "large")]
         count = profile.rounds
-        if profile.covers and check.name in ("forward", "contract"):
+        if profile.covers:
             count = max(count, -(-len(rows) // len(takers)))
-        for number in range(count):
+        # The budget of a regime is spread over its rounds: a row needs one example, not three.
+        examples = -(-profile.rounds * profile.examples // count)
+        number = 0
+        for turn in range(count):
             for regime in regimes:
-                if regime != "large" or number < profile.rounds:
-                    yield regime, rows.pop() if rows and regime in takers else {}
-
-    def examples(self, regime: str) -> int:
-        """Configurations of one round: a large one is as dear as a round of small ones."""
-        return 1 if regime == "large" else self.plan.profile.examples
+                if regime == "large":  # as dear as a round of small ones
+                    if turn < profile.rounds:
+                        yield Round(regime, number, {}, 1, simplest=False)
+                else:
+                    forced = rows.pop() if rows and regime in takers else {}
+                    # Which odd number meets which place is a lottery of its own.
+                    more = 2 if regime == "special" and profile.covers else 1
+                    yield Round(regime, number, forced, more * examples, simplest=turn == 0)
+                number += 1
 
     def samples(self, regime: str) -> int:
         """Samples of one configuration: fewer for dear checks, and for what has a function too."""
@@ -168,17 +219,34 @@ class Search:
         return max(1, self.plan.profile.samples // share)
 
     def rows_to_cover(self) -> list[Levels]:
-        """The cell's share of the covering set: an operator's dtypes have all rows between them."""
-        op, check = self.cell.op, self.cell.check
-        if not check.by_dtype:
-            return list(covering_set(op)) if check.name == "contract" else []
-        dtypes = check.dtypes(op)
-        return list(covering_set(op)[dtypes.index(self.cell.dtype) :: len(dtypes)])
+        """Choices of levels that this cell must meet.
 
-    def hunt(self, regime: str, number: int, forced: Levels) -> Failure | None:
+        Every level is met in every cell. Every pair of levels is met by the module's contract, by
+        the forward in every dtype, and by gradients, whose dtypes share them out.
+        """
+        op, check = self.cell.op, self.cell.check
+        rows: list[Levels] = list(covering_set(op))
+        chosen: list[Levels]
+        if check.name in ("forward", "contract"):
+            chosen = rows
+        elif check.name == "gradients":
+            chosen = rows[self.dtype_number :: len(check.dtypes(op))]
+        else:
+            chosen = []
+        chosen += levels_missing(chosen, rows)
+        # Another dtype meets a level in another regime.
+        turn = self.dtype_number % max(1, len(chosen))
+        return chosen[turn:] + chosen[:turn]
+
+    @property
+    def dtype_number(self) -> int:
+        """The place of the cell's dtype among its check's."""
+        return self.cell.check.dtypes(self.cell.op).index(self.cell.dtype)
+
+    def hunt(self, round: Round) -> Failure | None:
         """One round: a Hypothesis search with some levels forced."""
-        cell, plan = self.cell, self.plan
-        dtype = cell.dtype or DRAWN_DTYPES[number % len(DRAWN_DTYPES)]
+        cell = self.cell
+        dtype = self.dtype(round.number)
         found: list[Failure] = []
 
         def holds(drawn: Drawn) -> None:
@@ -186,7 +254,7 @@ class Search:
                 return
             call, features = drawn
             try:
-                self.check_samples(call, regime, dtype)
+                self.check_samples(call, round.regime, dtype)
             except Departure as departure:
                 found.append(Failure(departure.trial, departure))
                 raise
@@ -195,18 +263,24 @@ class Search:
             self.ledger.meet(met_pairs(cell.op, features))
 
         try:
-            draw_each(
-                calls(cell.op, regime, forced, with_steps=cell.check.steps),
-                holds,
-                self.examples(regime),
-                self.stream(regime, number),
-                shrink=plan.shrink,
-            )
+            self.draw(round, holds, with_steps=cell.check.steps)
         except Departure:
             return self.confirmed(found[-1])
         except Flaky:
             return self.not_reproducible(found)
         return None
+
+    def draw(self, round: Round, use: Callable[[Drawn], None], *, with_steps: bool = False) -> None:
+        """The round's calls; the dtypes of a check draw calls of their own."""
+        cell, plan = self.cell, self.plan
+        draw_each(
+            calls(cell.op, round.regime, round.forced, with_steps=with_steps),
+            use,
+            round.examples,
+            (cell.op.name, cell.check.name, cell.dtype, round.regime, round.number, plan.seed),
+            shrink=plan.shrink,
+            simplest=round.simplest,
+        )
 
     def not_reproducible(self, found: list[Failure]) -> Failure:
         """The same call, right once and wrong once."""
@@ -230,23 +304,14 @@ class Search:
     def pairs_drawn(self) -> set[Pair]:
         """The pairs of levels that this search's calls contain, found by drawing alone."""
         met: set[Pair] = set()
-        op = self.cell.op
-        for number, (regime, forced) in enumerate(self.rounds()):
-            draw_each(
-                calls(op, regime, forced),
-                lambda drawn: met.update(met_pairs(op, drawn[1])),
-                self.examples(regime),
-                self.stream(regime, number),
-            )
+        for round in self.rounds():
+            self.draw(round, lambda drawn: met.update(met_pairs(self.cell.op, drawn[1])))
         return met
-
-    def stream(self, regime: str, number: int) -> tuple[object, ...]:
-        """The name of a round's draws: the dtypes of a check draw calls of their own."""
-        cell = self.cell
-        return cell.op.name, cell.check.name, cell.dtype, regime, number, self.plan.seed
 
     def check_samples(self, call: Call, regime: str, dtype: torch.dtype) -> None:
         """One drawn configuration on several samples."""
+        if self.cell.op.written(call) and not self.plan.subject.abilities.in_place:
+            return
         for index in range(self.samples(regime)):
             trial = self.trial(sample(call, index, regime), regime, dtype)
             trial.measured = regime == "exact" or trial.one_in(MEASURED)
@@ -265,6 +330,8 @@ class Search:
     def trial(self, call: Call, regime: str, dtype: torch.dtype) -> Trial:
         """A trial of this cell."""
         cell, plan = self.cell, self.plan
+        if not plan.subject.abilities.differentiable:
+            call = replace(call, wanted=())
         return Trial(
             op=cell.op,
             check=cell.check.name,
@@ -276,6 +343,7 @@ class Search:
             ledger=self.ledger,
             expectations=plan.expectations,
             deep=plan.profile.deep,
+            announce=plan.announce,
         )
 
 
@@ -295,24 +363,38 @@ def draw_each(
     name: object,
     *,
     shrink: bool = True,
+    simplest: bool = True,
 ) -> None:
-    """Hypothesis's search with the suite's settings, seeded by a name."""
+    """Hypothesis's search with the suite's settings, seeded by a name.
+
+    Its first example is always the simplest there is: one is enough for a regime.
+    """
+    met = 0
+
+    def each(drawn: Drawn) -> None:
+        nonlocal met
+        met += 1
+        if simplest or met > 1:
+            use(drawn)
+
     phases = QUIET.phases if shrink else (Phase.generate,)
-    search = settings(QUIET, max_examples=examples, phases=phases)(given(strategy)(use))
-    seed(stream(name))(search)()
+    search = settings(QUIET, max_examples=examples + (not simplest), phases=phases)
+    seed(stream(name))(search(given(strategy)(each)))()
 
 
 def run_check(check: Check, trial: Trial) -> None:
     """The check; a departure remembers the trial it was found in."""
-    if trial.subject.is_torch and (crash := excuse(trial, crash=True)) is not None:
+    if (crash := excuse(trial, trial.subject.name, crash=True)) is not None:
         trial.ledger.excuse(trial, crash.reason)
         return
+    if trial.announce is not None:
+        trial.announce(trial)
     try:
         with undisturbed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's and the subject's are not under test
             check.run(trial)
     except Departure as departure:
-        known = excuse(trial) if trial.subject.is_torch else None
+        known = excuse(trial, trial.subject.name)
         if known is None:
             departure.trial = trial
             raise

@@ -72,6 +72,7 @@ class Trial:
     deep: bool = False
     place: Call | None = None  # in whose region it lies, where it is not ``call`` itself
     thorough: bool = False  # arbitrate and audit whatever it takes
+    announce: Callable[[Trial], None] | None = None  # told before the subject runs
 
     @property
     def target(self) -> Callable[..., Any]:

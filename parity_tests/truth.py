@@ -91,7 +91,7 @@ class Truth:
             return list(results.values())
 
         with seeded():
-            bounds = bound(fn, stored, trial.dtype)
+            bounds = bound(fn, stored, trial.dtype, rounding=trial.subject.abilities.rounding)
         paired = zip(produced, bounds, strict=True)
         return {name: with_class_of(self.values[name], b) for name, b in paired if b is not None}
 
@@ -181,4 +181,5 @@ def with_class_of(value: Tensor, b: Bounded) -> Bounded:
 def exactly(t: Tensor) -> Tensor:
     """A contiguous copy with the same numbers, in double precision where they are not integers."""
     wide = torch.complex128 if t.is_complex() else torch.float64
-    return (t if is_integer(t) else t.to(wide)).contiguous().clone()
+    same = t if is_integer(t) else t.to(wide)
+    return same.clone(memory_format=torch.contiguous_format)  # fresh strides along single entries

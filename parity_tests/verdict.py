@@ -79,10 +79,11 @@ def compare(trial: Trial, true: Truth, got: Tensors | Departure, theirs: Tensors
     if isinstance(got, Departure):
         trial.depart(got.message, **got.details)
         return
+    strided = trial.check == "forward" and trial.subject.abilities.strided
     if theirs is None:
         compare_metadata(got, true.as_stored(), strides=False)
     else:
-        compare_metadata(got, theirs, strides=trial.check == "forward")
+        compare_metadata(got, theirs, strides=strided)
         compare_values(trial, true, "torch", theirs)
     if not trial.subject.is_torch:
         compare_values(trial, true, trial.subject.name, got)

@@ -139,6 +139,10 @@ def ifftn(
     return _transformed("ifftn", input, _lengths("ifftn", input, s, dim), norm, 1)
 
 
+# Torch transforms real numbers as they lie along one axis, and makes them complex for several.
+_ONE_AXIS = ("fft", "ifft")
+
+
 def _transformed(op: str, input: Tensor, lengths: Lengths, norm: str | None, sign: int) -> Tensor:
     scale = _scale(op, norm, prod([*lengths.values()]), inverse=sign > 0)
     own = {axis: input.shape[axis] for axis in lengths}
@@ -146,7 +150,10 @@ def _transformed(op: str, input: Tensor, lengths: Lengths, norm: str | None, sig
     floating = input.dtype if input.is_floating_point() or not real else torch.get_default_dtype()
 
     def forward(x: Tensor) -> Tensor:
-        return spectrum(resized(x.to(COMPLEX_OF[floating]), lengths), lengths, sign, scale)
+        x = resized(x, lengths)
+        z = x.to(COMPLEX_OF[floating])  # whose strides are no longer zero where those of x were
+        strides = x.stride() if op in _ONE_AXIS else z.stride()
+        return spectrum(z, lengths, sign, scale, strides)
 
     def adjoint(y: Tensor) -> Tensor:
         x = resized(spectrum(y, lengths, -sign, scale), own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from torch import Tensor
 from torch.autograd import Function
 
 
@@ -22,3 +23,11 @@ class Differentiable(Function):
         if isinstance(forward, staticmethod):
             function: Any = forward.__func__
             function.__signature__ = inspect.signature(function)
+
+
+def unviewed(y: Tensor) -> Tensor:
+    """The tensor as nobody's view: autograd lets nobody write to a view that a Function made.
+
+    For views whose base is this package's own; Dynamo does not know ``.data``.
+    """
+    return y.data if y._is_view() else y

@@ -84,8 +84,9 @@ def interpolate(
         if axis.size != axis.out or not skips:
             entries = _entries(axis, mode, antialias, sizes, input.dtype)
             x = resample(x, i - rank, axis, entries)
-    y = arrange(x, _channels_last(input, mode)).to(input.dtype)
-    return y.clone() if y is input else y
+    if x is input:  # nothing was resampled
+        x = x.clone()
+    return arrange(x, _channels_last(input, mode)).to(input.dtype)
 
 
 def _channels_last(input: Tensor, mode: str) -> bool:

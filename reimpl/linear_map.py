@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reimpl.function import Differentiable
+from reimpl.function import Differentiable, unviewed
 
 Map = Callable[[Tensor], Tensor]
 
@@ -49,9 +49,7 @@ class _Linear(Differentiable):
 class _DualLinear(_Linear):
     @staticmethod
     def forward(x: Tensor, _map: Map, _adjoint: Map, shifted: Map) -> Tensor:
-        y = shifted(x)
-        # Autograd lets nobody write to a view that a Function made; the base of this one is ours.
-        return y.data if y._is_view() else y
+        return unviewed(shifted(x))
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_maps: None) -> Tensor:

@@ -71,8 +71,9 @@ def local_response_norm(
 
     def pull(gy: Tensor, x: Tensor) -> Tensor:
         s = strength(x)
-        gs = -beta * x * s.pow(-beta - 1) * gy
-        return s.pow(-beta) * gy + 2 * alpha * x * _mean(gs, size, axis, turned=True)
+        w = s.pow(beta)
+        gs = -gy * (x / w / w) * (beta * s.pow(beta - 1))  # in torch's order: NaN at infinite s
+        return gy / w + 2 * alpha * x * _mean(gs, size, axis, turned=True)
 
     def push(dx: Tensor, x: Tensor) -> Tensor:
         s, ds = strength(x), 2 * alpha * _mean(x * dx, size, axis)

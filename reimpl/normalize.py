@@ -74,6 +74,8 @@ def _norm(x: Tensor, p: float, axes: Ints) -> Tensor:
         return size.amax(axes, keepdim=True) if p > 0 else size.amin(axes, keepdim=True)
     if p == 0:
         return (size != 0).sum(axes, keepdim=True).to(size.dtype)
+    if all(x.shape[axis] == 1 for axis in axes):
+        return size  # exactly, as torch has it
     return size.pow(p).sum(axes, keepdim=True).pow(1 / p)
 
 

@@ -5,7 +5,7 @@ Axes are counted from the end, so that a vmapped axis in front does not move the
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -23,15 +23,24 @@ COMPLEX_OF = {  # dtype.to_complex(), which torch.compile does not know
 }
 
 
-def spectrum(x: Tensor, axes: Collection[int], sign: int, scale: float = 1.0) -> Tensor:
-    """A complex ``x`` transformed along the axes one after the other, and scaled."""
+def spectrum(
+    x: Tensor,
+    axes: Collection[int],
+    sign: int,
+    scale: float = 1.0,
+    strides: Sequence[int] | None = None,
+) -> Tensor:
+    """A complex ``x`` transformed along the axes one after the other, and scaled.
+
+    The output's axes are ordered in memory as the strides are, by default those of ``x``.
+    """
     y = x
     for axis in axes:
         rows = y.movedim(axis, 0)
         columns = transform(rows.reshape(rows.shape[0], -1), sign)
         y = columns.view(rows.shape).movedim(0, axis)
     y = y * scale if scale != 1 else y
-    return _laid_out(y, x, axes) if axes else y.clone()
+    return _laid_out(y, strides or x.stride(), axes) if axes else y.clone()
 
 
 def resized(x: Tensor, lengths: Lengths) -> Tensor:
@@ -49,11 +58,11 @@ def resized(x: Tensor, lengths: Lengths) -> Tensor:
     return y
 
 
-def _laid_out(y: Tensor, x: Tensor, axes: Collection[int]) -> Tensor:
-    """Dense, the transformed axes innermost; within them and before them, in the order of x."""
-    strides, transformed = x.stride(), [x.dim() + axis for axis in axes]
-    outermost_first = sorted(range(x.dim()), key=lambda d: -strides[d])
+def _laid_out(y: Tensor, strides: Sequence[int], axes: Collection[int]) -> Tensor:
+    """Dense, the transformed axes innermost; within them and before them, in the strides' order."""
+    transformed = [y.dim() + axis for axis in axes]
+    outermost_first = sorted(range(y.dim()), key=lambda d: -strides[d])
     order = [d for d in outermost_first if d not in transformed]
     order += [d for d in outermost_first if d in transformed]
-    back = [order.index(d) for d in range(x.dim())]
+    back = [order.index(d) for d in range(y.dim())]
     return y.permute(order).contiguous().permute(back)

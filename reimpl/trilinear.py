@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from reimpl import blocks, columns, slabs
-from reimpl.function import Differentiable
+from reimpl.function import Differentiable, unviewed
 from reimpl.windows import Windows
 
 Gradients = tuple[Tensor | None, Tensor | None, None]
@@ -131,17 +131,29 @@ class _Relate(_Bilinear):
 
 class _DualCorrelate(_Correlate):
     @staticmethod
+    def forward(x: Tensor, w: Tensor, windows: Windows) -> Tensor:
+        return unviewed(_Correlate.forward(x, w, windows))
+
+    @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, _: None) -> Tensor:
         return _product_rule(correlate, ctx, dx, dw)
 
 
 class _DualSpread(_Spread):
     @staticmethod
+    def forward(y: Tensor, w: Tensor, windows: Windows) -> Tensor:
+        return unviewed(_Spread.forward(y, w, windows))
+
+    @staticmethod
     def jvp(ctx: Any, dy: Tensor | None, dw: Tensor | None, _: None) -> Tensor:
         return _product_rule(spread, ctx, dy, dw)
 
 
 class _DualRelate(_Relate):
+    @staticmethod
+    def forward(x: Tensor, y: Tensor, windows: Windows) -> Tensor:
+        return unviewed(_Relate.forward(x, y, windows))
+
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dy: Tensor | None, _: None) -> Tensor:
         return _product_rule(relate, ctx, dx, dy)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from parity_tests import experiments
 from parity_tests.expectations import excuse
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Bad, Call
@@ -139,10 +140,18 @@ def native_outcome(trial: Trial, call: Call) -> Outcome:
 
 
 def outcome(trial: Trial, target: Callable[..., Any], call: Call) -> Outcome:
-    """The exception a call raises, or the shapes of what it returns."""
+    """The exception a call raises, or the shapes of what it returns.
+
+    What is written in place is gone for the backward, which may have to refuse: that is part of
+    the call.
+    """
     try:
-        result = trial.op.run(target, call, call.tensors(trial.dtype, trial.device))
-        return [tuple(t.shape) for t in outputs_of(result).values() if isinstance(t, Tensor)]
+        tensors = call.tensors(trial.dtype, trial.device)
+        if call.wanted and trial.op.written(call):
+            results = experiments.gradients(trial.op, target, call, tensors, trial.cotangent)
+        else:
+            results = outputs_of(trial.op.run(target, call, tensors))
+        return [tuple(t.shape) for t in results.values() if isinstance(t, Tensor)]
     except Exception as error:
         return error
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import torch
@@ -22,8 +23,8 @@ CHUNK = 64  # rows of a Jacobian at a time: all at once may take more memory tha
 
 def transforms(trial: Trial) -> None:
     """vmap, grad, jacrev and jvp give what plain calls give; torch.compile in the deep profile."""
-    mapped = with_mapped_axis(trial.call)
-    judge(replace(trial, call=mapped, place=trial.call), vmapped, looped)
+    for mapped in with_mapped_axis(trial.call):
+        judge(replace(trial, call=mapped, place=trial.call), vmapped, looped)
     if not trial.call.wanted:
         return
     judge(trial, functional_gradients, experiments.gradients)
@@ -40,15 +41,19 @@ def elements(call: Call) -> int:
     return sum(prod(recipe.shape) for n, recipe in call.recipes().items() if n in call.wanted)
 
 
-def with_mapped_axis(call: Call) -> Call:
-    """Some tensors with an axis in front to map over; the rest shared by all."""
+def with_mapped_axis(call: Call) -> Iterator[Call]:
+    """Some tensors with an axis in front to map over, then the others."""
     names = [name for name in call.recipes() if not name.startswith("step ")]
-    chosen = {n for i, n in enumerate(names) if call.cotangent.seed >> (9 + i) & 1} or {names[0]}
+    some = {n for i, n in enumerate(names) if call.cotangent.seed >> (9 + i) & 1} or {names[0]}
+    for chosen in (some, set(names) - some):
+        if chosen:
+            widened = call.with_recipes(partial(widen, chosen))
+            yield replace(widened, wanted=tuple(sorted(chosen)))
 
-    def widen(name: str, recipe: Recipe) -> Recipe:
-        return replace(recipe, shape=(SIZE, *recipe.shape)) if name in chosen else recipe
 
-    return replace(call.with_recipes(widen), wanted=tuple(sorted(chosen)))
+def widen(chosen: set[str], name: str, recipe: Recipe) -> Recipe:
+    """The tensor with an axis in front, if it is one of those chosen."""
+    return replace(recipe, shape=(SIZE, *recipe.shape)) if name in chosen else recipe
 
 
 def vmapped(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) -> Tensors:

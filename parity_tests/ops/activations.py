@@ -233,7 +233,12 @@ def in_place(name: str) -> Op:
             k: tuple(v for v in values if k not in SLOPES or v >= 0)
             for k, values in options.items()
         },
-        bad=(NO_TENSOR, *(bad for bad in FAULTS.get(name, ()) if bad.what != "above max_val")),
+        bad=(
+            NO_TENSOR,
+            *(bad for bad in FAULTS.get(name, ()) if bad.what != "above max_val"),
+            # The sign of x cannot be read from y then, and there is nothing else to read it from.
+            *(Bad(k, "negative, differentiated", put(**{k: -0.5})) for k in SLOPES if k in options),
+        ),
     )
 
 

@@ -100,7 +100,7 @@ def gaussian_pyramid(
     if levels < 1:
         raise RuntimeError(f"levels is {levels}")
     bell(sigma, 4.0)
-    pyramid = [extended(input, (0, 0), padding_mode)]
+    pyramid = [extended(input, (0, 0), padding_mode).contiguous()]
     for _ in range(1, levels):
         y = gaussian_blur(pyramid[-1], sigma, padding_mode=padding_mode)
         pyramid.append(y[..., ::2, ::2].contiguous())
@@ -183,6 +183,11 @@ def draw_filter(
     # At a border a pixel is met by weights of both signs: of an infinite cotangent times these the
     # sum is NaN, of the weights' sum times it not.
     return d.finite_but(Call({"input": x, **chosen}, {}, ("input",), d.cotangent()), "input")
+
+
+def draw_finite(d: Draw, *, options: Mapping[str, tuple[Any, ...]]) -> Call:
+    """Images of numbers: ∞·a + ∞·b is NaN where the sum ∞·(a + b) is not."""
+    return d.finite_but(draw_filter(d, options=options))
 
 
 def draw_angle(d: Draw, *, options: Mapping[str, tuple[Any, ...]]) -> Call:
@@ -292,7 +297,12 @@ FILTERS = (
     ),
     image_filter(laplacian, f"(input, {MODE}", LINEAR),
     image_filter(gaussian_blur, f"(input, sigma, truncate=4.0, {MODE}", ROUNDED),
-    image_filter(laplacian_of_gaussian, f"(input, sigma, truncate=4.0, {MODE}", ROUNDED),
+    image_filter(
+        laplacian_of_gaussian,
+        f"(input, sigma, truncate=4.0, {MODE}",
+        ROUNDED,
+        draw=draw_finite,
+    ),
     image_filter(
         difference_of_gaussians, f"(input, sigma, k={2**0.5!r}, truncate=4.0, {MODE}", ROUNDED
     ),

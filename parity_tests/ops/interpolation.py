@@ -18,10 +18,12 @@ from parity_tests.ops.dtypes import FLOATS
 from parity_tests.recipe import Recipe
 from parity_tests.strategies import Draw
 
-RANK = {"linear": 1, "bilinear": 2, "bicubic": 2, "lanczos": 2, "trilinear": 3}
+RANKS = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "lanczos": (2,), "trilinear": (3,)}
+ANY_RANK = (2, 1, 3)
 SELECTING = ("nearest", "nearest-exact")
 UNALIGNED = (*SELECTING, "area", "lanczos")
 FILTERING = ("bilinear", "bicubic", "lanczos")
+SIZES = ("any", "one", "the same", "double", "a divisor")
 MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact")
 
 
@@ -56,8 +58,8 @@ def selecting(dtype: torch.dtype) -> Callable[..., Tensor]:
             sizes = zip(input.shape[2:], factors, strict=True)
             scale_factor = [1.0 if int(n * s) == n else s for n, s in sizes]
         if input.dtype == torch.uint8 and mode in FILTERING:
-            # Torch has a kernel of its own for few channels, without the fault of the other one.
-            parts = input.split(4, 1)
+            # Torch has a kernel of its own for few channels, without the faults of the others.
+            parts = input.split(2, 1)
             return torch.cat([F.interpolate(x, size, scale_factor, mode, **rest) for x in parts], 1)
         if rest.get("antialias") and narrow(input, size, scale_factor):
             # Torch filters a single column wrongly, and a single row rightly.
@@ -127,21 +129,20 @@ def draw_scale(d: Draw, n: int, most: int) -> float:
     return factor if int(n * factor) >= 1 else 1.0  # 49·(1/49) is less than 1
 
 
-def draw_new(d: Draw, n: int, most: int) -> int:
-    """Any size, and as often one that formulas and kernels have a case of their own for."""
-    if d.integer(0, 1):
-        return d.integer(1, most)
-    plain = (1, n, min(2 * n, 120), *(n // k for k in (2, 3) if n % k == 0))
-    return plain[d.integer(0, len(plain) - 1)]
+def draw_new(d: Draw, n: int, most: int, size: str) -> int:
+    """A size that formulas and kernels have a case of their own for, or any."""
+    m = {"one": 1, "the same": n, "double": 2 * n, "a divisor": n // 3 if n % 3 == 0 else n // 2}
+    return min(max(1, m[size]), 120) if size != "any" else d.integer(1, most)
 
 
 def draw_target(d: Draw, L: tuple[int, ...], *, layer: bool) -> dict[str, Any]:
     """The sizes to interpolate to, or factors."""
     most = [max(2, min(120, 2 * n + 3)) for n in L]
-    if d.choice("given as", ("size", "scale_factor")) == "size":
-        return {
-            "size": one_or_all(d, tuple(draw_new(d, n, m) for n, m in zip(L, most, strict=True)))
-        }
+    by_size = d.choice("given as", ("size", "scale_factor")) == "size"
+    sizes = d.per_axis("new size", len(L), lambda _: SIZES if by_size else SIZES[:1])
+    if by_size:
+        new = (draw_new(d, *each) for each in zip(L, most, sizes, strict=True))
+        return {"size": one_or_all(d, tuple(new))}
     if d.integer(0, 1):
         return {"scale_factor": draw_scale(d, min(L), min(most))}
     factors = tuple(draw_scale(d, n, m) for n, m in zip(L, most, strict=True))
@@ -158,7 +159,7 @@ def one_or_all(d: Draw, values: tuple[Any, ...]) -> Any:
 def draw_interpolate(d: Draw, *, modes: tuple[str, ...], layer: bool = False) -> Call:
     """A valid call of the function, or of Upsample with its constructor's arguments."""
     mode = d.choice("mode", modes)
-    rank = RANK.get(mode) or d.choice("spatial axes", (2, 1, 3))
+    rank = d.choice("spatial axes", RANKS.get(mode, ANY_RANK))
     L = tuple(draw_size(d, rank, axis) for axis in range(rank))
     N = d.batch_size()
     x = d.tensor(N, max(1, d.channels()), *L, batched=True)
@@ -293,8 +294,12 @@ DESCENDANT_FAULTS = (
 
 
 def goes_together(levels: Mapping[str, Any]) -> bool:
-    """Modes that select know no corners, and few modes filter."""
+    """Modes that select know no corners, few modes filter, and factors are not sizes."""
     mode = levels["mode"]
+    if levels["given as"] == "scale_factor" and levels["new size"] != "any":
+        return False
+    if levels["spatial axes"] not in RANKS.get(mode, ANY_RANK):
+        return False
     if levels["align_corners"] is not None and mode in UNALIGNED:
         return False
     if mode == "lanczos":
@@ -324,7 +329,9 @@ FUNCTION_PINNED = (
 
 LEVELS = {
     "mode": MODES,
+    "spatial axes": ANY_RANK,
     "given as": ("size", "scale_factor"),
+    "new size": SIZES,
     "align_corners": (None, False, True),
 }
 

@@ -535,6 +535,18 @@ def longer_input(name: str) -> Any:
     return edit
 
 
+def one_for_all(name: str) -> Any:
+    """The edit that makes a parameter a single number, which sloppy code would stretch."""
+
+    def edit(call: Call) -> Mapping[str, Any] | None:
+        shape = call.arguments[name].shape if call.arguments[name] is not None else (1,)
+        if prod(shape) == 1:
+            return None
+        return {name: with_shape(call.arguments[name], *(1,) * len(shape))}
+
+    return edit
+
+
 TRAILING_FAULTS = (
     Bad("normalized_shape", "an axis too long", other_axes),
     Bad("normalized_shape", "more axes than the input", more_axes),
@@ -542,6 +554,7 @@ TRAILING_FAULTS = (
     Bad("normalized_shape", "a number", put(normalized_shape=3)),
     Bad("normalized_shape", "no integers", put(normalized_shape=(1.0,))),
     Bad("weight", "an axis too many", wider("weight")),
+    Bad("weight", "one number for all", one_for_all("weight")),
     Bad("input", "no tensor", put(input=None)),
 )
 
@@ -725,7 +738,7 @@ def draw_normalize(d: Draw) -> Call:
         "input": d.tensor(*shape, batched=rank > 1),
         "p": math.inf if (p := d.choice("p", POWERS)) == "infinity" else p,
         "dim": dims[kind],
-        "eps": d.choice("eps", (1e-12, 0.5, 2.0)),
+        "eps": d.choice("eps", (1e-12, 0.5, 0.0, 2.0)),
     }
     if out:
         arguments["out"] = d.tensor(*shape, fill="zeros", batched=rank > 1, written=True)
@@ -762,7 +775,7 @@ NORMALIZE = Op(
         "p": POWERS,
         "dim": ("one", "negative", "several", "all"),
         "axes": (0, 1, 2, 3, 4),
-        "eps": (1e-12, 0.5, 2.0),
+        "eps": (1e-12, 0.5, 0.0, 2.0),
         "out": (False, True),
     },
     bad=(

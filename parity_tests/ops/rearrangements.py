@@ -71,10 +71,9 @@ def in_pads_order(pairs: Pairs) -> tuple[int, ...]:
 
 def draw_leading(d: Draw, mode: str) -> tuple[tuple[int, ...], bool]:
     """The axes before the padded ones, and whether the first is a batch that samples may vary."""
-    if mode == "constant":
-        fewer = d.choice("axes before", (2, 1, 0))
-        if fewer < 2:
-            return (d.channels(),) * fewer, False
+    fewer = d.choice("axes before", (2, 1, 0) if mode == "constant" else (2,))
+    if fewer < 2:
+        return (d.channels(),) * fewer, False
     batch = d.batch()
     channels = d.channels() if mode in ("constant", "circular") else max(1, d.channels())
     return ((channels,), False) if batch is None else ((batch, channels), True)
@@ -184,9 +183,11 @@ LAYER_FAULTS = (
 AMOUNTS = {"front": (0, 1, 2, -1), "behind": (0, 1, 2, -1)}
 
 
-def only_a_constant_has_a_value(levels: Mapping[str, Any]) -> bool:
-    """Other modes take none, or zero."""
-    return levels["mode"] == "constant" or levels["value"] in (None, 0)
+def only_a_constant_is_free(levels: Mapping[str, Any]) -> bool:
+    """Other modes take no value, or zero, and want a channel before the padded axes."""
+    if levels["mode"] == "constant":
+        return True
+    return levels["value"] in (None, 0) and levels["axes before"] == 2
 
 
 PAD = Op(
@@ -196,8 +197,14 @@ PAD = Op(
     draw=draw_pad,
     differentiable=("input",),
     dtypes=(*FLOATS, *COMPLEX, *INTEGERS),
-    levels={"mode": MODES, "padded axes": (1, 2, 3), "value": (None, 0, 2.0, 1.5)} | AMOUNTS,
-    feasible=only_a_constant_has_a_value,
+    levels={
+        "mode": MODES,
+        "padded axes": (1, 2, 3),
+        "axes before": (2, 1, 0),
+        "value": (None, 0, 2.0, 1.5),
+        **AMOUNTS,
+    },
+    feasible=only_a_constant_is_free,
     bad=PAD_FAULTS,
     relations=(relations.affine_in("input"),),
     oracle=lambda _: by_index,

@@ -9,6 +9,7 @@ import platform
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from parity_tests.checks import CHECKS
 from parity_tests.op import Op
 from parity_tests.ops import family_of
 from parity_tests.report.collect import level
-from parity_tests.reproduce import command, script, trial_of
+from parity_tests.reproduce import DIFFERENTIATING, case_of, command, script, trial_of
 from parity_tests.strategies import feasible_pairs
 
 SCHEMA = 1
@@ -53,10 +54,14 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
                 found[key(row)] = row
             case "claim":
                 claims[row["id"]] = row
+    died = {} if about["interrupted"] else last_cases(folder)
     cells = [
         found.get(k) or unfinished(cell, crashed=k in started and not about["interrupted"])
         for k, cell in declared.items()
     ]
+    for cell in cells:
+        if key(cell) not in found and key(cell) in died:
+            cell["reproduction"] = fatal(died[key(cell)])
     verdict = verdict_of(cells, asked=about["asked"])
     devices = sorted({cell["device"] for cell in cells})
     used = {cell["op"] for cell in cells}
@@ -86,6 +91,36 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "claims": list(claims.values()),
         "operators": {op.name: described(op, about["subject"]) for op in ops if op.name in used},
         "cells": cells,
+    }
+
+
+def last_cases(folder: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """By the cell that each worker began last: the case it ran last."""
+    cases = {}
+    for file in folder.glob("*.case"):
+        began = [
+            row
+            for line in file.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
+            if '"kind": "start"' in line and (row := json.loads(line))
+        ]
+        with suppress(ValueError):  # cut short
+            cases[key(began[-1])] = json.loads(file.read_text(encoding="utf-8"))
+    return cases
+
+
+def fatal(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The reproduction of a case that took its process along."""
+    trial = trial_of(case)
+    # A script of gradients finds its cotangents by running the call.
+    shown = "" if trial.check in DIFFERENTIATING else script(trial)
+    return {
+        "message": "the process died in this call, or hung",
+        "regime": trial.regime,
+        "call": str(trial.call),
+        "details": {"kind": "crash"},
+        "case": case_of(trial),
+        "command": command(trial),
+        "script": shown,
     }
 
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from parity_tests.subjects.adapter import Abilities, Adapter
+
+ADAPTER = "parity_subject"  # a module's attribute that stands for the module
+
+
+ABLE = Abilities()  # to do all that torch does
 
 
 @dataclass(frozen=True)
@@ -16,6 +25,7 @@ class Subject:
 
     name: str
     namespaces: tuple[Any, ...]
+    abilities: Abilities = ABLE
 
     def find(self, name: str) -> Callable[..., Any] | None:
         """The callable of that name, or None where the subject has none."""
@@ -37,9 +47,14 @@ class UnknownSubject(ValueError):
 
 
 def load(text: str) -> Subject:
-    """``pkg.module`` or ``pkg.module:attribute``; ``torch`` is torch itself."""
+    """``pkg.module`` or ``pkg.module:attribute``; ``torch`` is torch itself.
+
+    Modules are looked for in the current folder, too, as ``python -m`` does.
+    """
     if text == "torch":
         return TORCH
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     module_name, _, attribute = text.partition(":")
     try:
         space = importlib.import_module(module_name)
@@ -50,4 +65,12 @@ def load(text: str) -> Subject:
         if not hasattr(space, part):
             raise UnknownSubject(f"unknown subject {text!r}: {space!r} has no attribute {part!r}")
         space = getattr(space, part)
-    return Subject(text, (space,))
+    return subject_of(text, space)
+
+
+def subject_of(name: str, space: Any) -> Subject:
+    """The subject of a namespace, an adapter, or a module that holds one as ``parity_subject``."""
+    adapter = getattr(space, ADAPTER, space)
+    if isinstance(adapter, Adapter):
+        return Subject(name, (adapter,), adapter.abilities)
+    return Subject(name, (space,))

@@ -1,0 +1,51 @@
+"""The failures of a run in brief, and as entries of an expectations file without their reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+HEAD = """\
+# Known departures. Every entry needs a reason before it excuses anything; `when` narrows it to a
+# region (a condition on the call's arguments). An entry whose pinned case passes is an error.
+"""
+
+
+def accept(report: Mapping[str, Any], file: Path) -> int:
+    """Append an entry for every failing cell that has a case; returns how many."""
+    found = list(entries(report))
+    text = file.read_text(encoding="utf-8") if file.exists() else HEAD
+    file.write_text(text + "".join(found), encoding="utf-8")
+    return len(found)
+
+
+def entries(report: Mapping[str, Any]) -> Iterator[str]:
+    """The failing cells in TOML, with what was wrong as a comment."""
+    for cell in report["cells"]:
+        shown = cell["reproduction"]
+        if cell["status"] != "fail" or shown is None or shown["details"].get("kind") == "stale":
+            continue
+        lines = ["", "[[known]]", *(f"# {line}" for line in cell["reason"].splitlines())]
+        lines += [f'op = "{cell["op"]}"', f'check = "{cell["check"]}"']
+        lines += [f'dtypes = ["{cell["dtype"]}"]'] if cell["dtype"] else []
+        lines += ["crashes = true"] if shown["details"].get("kind") == "crash" else []
+        lines += [f'device = "{cell["device"]}"', 'when = "True"', 'reason = ""']
+        lines += [f"pinned = '''{json.dumps(shown['case'], separators=(',', ':'))}'''", ""]
+        yield "\n".join(lines)
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """By operator, what fails: in the first of its cells the minimal call and how to replay it."""
+    lines = []
+    for op in dict.fromkeys(cell["op"] for cell in report["cells"]):
+        failing = [c for c in report["cells"] if c["op"] == op and c["status"] == "fail"]
+        if not failing:
+            continue
+        lines += ["", f"{op} fails in {len(failing)} cells"]
+        lines += [f"  {c['check']} {c['dtype'] or ''}: {c['reason']}" for c in failing]
+        shown = next((c["reproduction"] for c in failing if c["reproduction"]), None)
+        if shown is not None:
+            lines += [f"  call: {shown['call']}", f"  replay: {shown['command']}"]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,213 @@
+"""Somebody else's implementation, by every door: the command line, pytest, and Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from parity_tests import Adapter, check_op, parametrize_with_checks
+from parity_tests.cli import EXIT, USAGE
+
+HERE = Path(__file__).parent
+PAGE = (HERE / "docs" / "check_your_kernel.md").read_text(encoding="utf-8")
+
+KERNELS = """
+import os
+import signal
+import time
+
+import torch
+import torch.nn.functional as F
+
+relu = F.relu  # right
+
+def leaky_relu(input, negative_slope=0.01, inplace=False):  # wrong
+    return F.leaky_relu(input, negative_slope * 1.01, inplace)
+
+def sigmoid(input):  # half done
+    if input.dtype == torch.float32:
+        raise NotImplementedError("float32: soon")
+    return torch.sigmoid(input)
+
+def tanh(input):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def conv1d(*args, **options):
+    os._exit(0)
+
+def linear(*args, **options):
+    time.sleep(1000)
+"""
+
+
+def command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command line in that folder."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONFAULTHANDLER": "", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def cells_in(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    report = json.loads((folder / "parity-report" / "report.json").read_text(encoding="utf-8"))
+    return {(cell["op"], cell["dtype"]): cell for cell in report["cells"]}
+
+
+def test_each_kind_of_subject_gets_the_verdict_it_should(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(KERNELS)
+    names = "relu,leaky_relu,sigmoid,tanh,conv1d,linear"
+    narrow = ("--checks", "forward", "--dtypes", "float64,float32", "-n", "2")
+    done = command(
+        tmp_path,
+        *("parity_tests", "check", "kernels", "--ops", names, *narrow),
+        TORCH_PARITY_HANGS="10",
+    )
+    assert done.returncode == EXIT["FAIL"], done.stdout + done.stderr
+    cells = cells_in(tmp_path)
+    statuses = {key: cell["status"] for key, cell in cells.items()}
+    for dtype in ("float64", "float32"):
+        assert statuses["relu", dtype] == "pass"
+        assert statuses["leaky_relu", dtype] == "fail"
+        assert statuses["sigmoid", dtype] == ("pass" if dtype == "float64" else "unsupported")
+        for op in ("tanh", "conv1d", "linear"):  # each dies in a call that is known
+            cell = cells[op, dtype]
+            assert cell["status"] == "fail"
+            assert cell["reproduction"]["call"].startswith("input=")
+            assert cell["reproduction"]["case"]["op"] == op
+    assert "leaky_relu fails in 2 cells" in done.stdout
+    assert "replay: python -m parity_tests replay" in done.stdout
+
+
+def test_what_is_accepted_excuses_once_it_has_a_reason_and_while_it_fails(tmp_path: Path) -> None:
+    kernels, known = tmp_path / "kernels.py", tmp_path / "known.toml"
+    kernels.write_text(KERNELS)
+    narrow = ("--ops", "leaky_relu", "--checks", "forward", "--dtypes", "float32", "-n", "1")
+    check = ("parity_tests", "check", "kernels", *narrow, "--expectations", "known.toml")
+    done = command(tmp_path, *check, "--accept")
+    assert done.returncode == EXIT["FAIL"]
+    assert "1 entries added" in done.stdout, done.stdout
+    done = command(tmp_path, *check)
+    assert done.returncode == USAGE
+    assert "entry 1 has no reason" in done.stdout + done.stderr
+    known.write_text(known.read_text().replace('reason = ""', 'reason = "a hundredth more"'))
+    done = command(tmp_path, *check)
+    assert done.returncode == EXIT["PASS"], done.stdout
+    assert cells_in(tmp_path)["leaky_relu", "float32"]["status"] == "known"
+    kernels.write_text("from torch.nn.functional import leaky_relu")
+    done = command(tmp_path, *check)
+    assert done.returncode == EXIT["FAIL"]
+    assert "is stale: its pinned case passes" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("no_such_module",), "unknown subject 'no_such_module'"),
+        (("torch.nn.functional", "--ops", "conv9d"), "unknown operator 'conv9d'"),
+        (("torch.nn.functional", "--accept"), "--accept needs a file"),
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_with_two(
+    arguments: tuple[str, ...], complaint: str, tmp_path: Path
+) -> None:
+    done = command(tmp_path, "parity_tests", "check", *arguments)
+    assert done.returncode == USAGE
+    assert complaint in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_pytest_runs_the_cells_from_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(KERNELS)
+    options = ("-p", "parity_tests.plugin", "-q", "--parity-profile=quick", "--parity-op=relu")
+    done = command(
+        tmp_path,
+        *("pytest", "--pyargs", "parity_tests", "--parity-subject=kernels", *options),
+        *("--parity-check=forward", "--parity-dtype=float32"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout  # and none of the suite's tests of itself
+    assert (tmp_path / "reports" / "parity.html").exists()
+
+
+def numpys_relu(input: Any, inplace: bool = False) -> Any:
+    zero = np.zeros((), input.dtype)
+    return np.maximum(input, zero, out=input) if inplace else np.maximum(input, zero)
+
+
+def test_a_numpy_function_is_judged() -> None:
+    checks = ("forward", "purity", "contract")
+    assert check_op("relu", numpys_relu, adapter=Adapter.numpy, checks=checks).passed
+    stretched = check_op("tanh", lambda input: input * 2, adapter=Adapter.numpy)
+    assert not stretched.passed
+    assert any("should be" in line for line in stretched.failures)
+    assert not {cell.check.name for cell, _ in stretched.rows} & {"gradients", "transforms", "meta"}
+
+
+def test_a_judgement_reads_well_as_text_and_in_a_notebook() -> None:
+    judged = check_op("tanh", torch.sinh, checks=["forward"], dtypes=["float64"])
+    assert str(judged).startswith("tanh: FAIL\n  tanh-forward-float64-cpu: fail\n")
+    assert "call: input=" in str(judged)
+    page = judged._repr_html_()
+    assert "<td style='text-align:left'>fail" in page
+    assert check_op("tanh", torch.tanh, checks=["forward"], dtypes=["float64"]).passed
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("tanhh", {}), ("tanh", {"checks": ["fwd"]}), ("tanh", {"profile": "x"})]
+)
+def test_unknown_names_are_refused(name: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="unknown"):
+        check_op(name, torch.tanh, **options)
+
+
+NARROW: dict[str, Any] = {"checks": ["forward"], "dtypes": ["float32"]}
+
+
+@parametrize_with_checks({"relu": F.relu, "tanh": torch.tanh}, **NARROW)
+def test_every_cell_is_a_test(check: Any) -> None:
+    check()
+
+
+def test_a_cell_that_fails_fails_its_test() -> None:
+    mark = parametrize_with_checks({"relu": torch.abs}, **NARROW)
+    ((parameter,),) = (mark.args[1],)
+    with pytest.raises(pytest.fail.Exception, match="relu-forward-float32-cpu: "):
+        parameter.values[0]()
+
+
+def test_every_block_of_the_page_works_as_printed(tmp_path: Path) -> None:
+    outputs: list[str] = []
+    for language, block in re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL):
+        lines = block.splitlines()
+        if language == "python":
+            (tmp_path / lines[0].removeprefix("# ")).write_text(block)
+        if language == "text":  # what the run before printed
+            assert [line for line in lines if line.strip() not in outputs[-1]] == []
+        for line in lines if language == "console" else ():
+            if line.startswith("$ torch-parity "):
+                done = command(tmp_path, "parity_tests", *shlex.split(line)[2:])
+                assert done.returncode in (EXIT["PASS"], EXIT["FAIL"]), done.stdout + done.stderr
+                outputs.append(done.stdout)
+    assert len(outputs) == 3
+    assert "parity of numpykernels: PASS" in outputs[1]
+    assert (tmp_path / "parity-report" / "parity.html").exists()
+    done = command(tmp_path, "notebook")
+    assert done.returncode == 0, done.stderr
+    done = command(tmp_path, "pytest", "-q", "test_mine.py")
+    assert "1 passed" in done.stdout, done.stdout
