@@ -34,6 +34,10 @@ class Ledger:
     worst_torch: float = 0.0
     histogram: Counter[int] = field(default_factory=Counter)  # of floor(log2(error/bound))
     by_length: dict[int, float] = field(default_factory=dict)  # reduction length: worst ratio
+    worst_call: str = ""  # where the worst error was met
+    slowest: tuple[float, str] = (0.0, "")  # seconds of a case, suite included, and its call
+    # By buffer and step: the worst ratio after so many steps on one state.
+    by_step: dict[str, dict[int, float]] = field(default_factory=dict)
     pairs: dict[Pair, int] = field(default_factory=dict)
     known: Counter[str] = field(default_factory=Counter)  # excused, by reason
     # By reason, where it was met first: the regime, and how many cases that took.
@@ -54,12 +58,22 @@ class Ledger:
         for pair in pairs:
             self.pairs[pair] = self.pairs.get(pair, 0) + 1
 
-    def note_error(self, party: str, ratio: float, terms: int) -> None:
-        """The worst error over bound of one result."""
+    def note_time(self, trial: Trial, seconds: float) -> None:
+        """How long a case took."""
+        if seconds > self.slowest[0]:
+            self.slowest = seconds, f"{trial.regime}: {trial.call}"
+
+    def note_error(self, trial: Trial, party: str, name: str, ratio: float, terms: int) -> None:
+        """The worst error over bound of the result of that name."""
         if party == "torch":
             self.worst_torch = max(self.worst_torch, ratio)
             return
-        self.worst = max(self.worst, ratio)
+        if ratio > self.worst:
+            self.worst, self.worst_call = ratio, f"{trial.regime}: {trial.call}"
+        buffer, _, step = name.partition(" after step ")
+        if step:
+            steps = self.by_step.setdefault(buffer, {})
+            steps[int(step)] = max(steps.get(int(step), 0.0), ratio)
         self.histogram[math.floor(math.log2(ratio)) if ratio else -100] += 1
         length = 1 << max(0, terms - 1).bit_length()  # rounded up to a power of two
         self.by_length[length] = max(self.by_length.get(length, 0.0), ratio)

@@ -315,8 +315,10 @@ class Search:
         for index in range(self.samples(regime)):
             trial = self.trial(sample(call, index, regime), regime, dtype)
             trial.measured = regime == "exact" or trial.one_in(MEASURED)
+            start = time.perf_counter()
             try:
                 run_check(self.cell.check, trial)
+                self.ledger.note_time(trial, time.perf_counter() - start)
             except Unsupported as refusal:
                 if not self.ledger.comparisons:
                     raise

@@ -47,6 +47,9 @@ def cell(
         "bounded": 9,
         "histogram": {"-100": 4, "-3": 5},
         "by_length": {"1": 0.0, "8": 0.2, "64": 0.2249},
+        "by_step": {},
+        "worst_call": "ordinary: input=[2, 3] normal",
+        "slowest": {"seconds": 0.0123, "call": "large: input=[64, 3] normal"},
         "pairs": [["stride", 1, "kernel", 2, 5], ["stride", 1, "bias", True, 3]],
         "known": {},
         "first_known": {},
@@ -353,3 +356,64 @@ def test_worst_error_is_told_by_reduction_length() -> None:
     row = re.search(r"worst error, in bounds</th>(.*?)</tr>", text)
     assert row is not None
     assert re.findall(r"<td>(.*?)</td>", row[1]) == ["0", "∞", "0.22", "0.5"]
+
+
+def test_the_worst_and_the_slowest_case_and_the_buffers_step_by_step() -> None:
+    steps = {"running_mean": {"1": 0.1, "2": 0.25, "3": "inf"}}
+    page = render(report([cell(check="buffers", by_step=steps), cell(worst=0.1, worst_call="x")]))
+    assert "running_mean · float32" in page
+    assert "step 1: 0.1, step 2: 0.25, step 3: ∞" in page
+    assert "worst, 0.22 bounds" in page
+    assert "<code>ordinary: input=[2, 3] normal</code>" in page
+    assert "slowest, 12 ms" in page
+    assert "Running buffers" not in render(report([cell()]))
+
+
+def planted(*, killed: bool) -> Json:
+    run = {"seed": 0, "killed": killed, "check": "forward", "expected": False, "cases": 3}
+    fault: Json = {"name": "off-by-one", "op": "conv1d", "kind": "geometry", "says": "<one> less"}
+    fault |= {"source": "planted", "runs": [{**run, "seconds": 0.5}]}
+    fault |= {"others": {"opinfo": True, "gradcheck": False, "fixed": None}}
+    return {
+        "profile": "default",
+        "seeds": [0],
+        "median_seconds": 0.5,
+        "environment": {"commit": "0123"},
+        "faults": [fault],
+    }
+
+
+def test_planted_faults_stand_on_the_page_where_they_were_hunted(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    (evidence / "planted.json").write_text(json.dumps(planted(killed=True)))
+    page = write(report([cell()]), tmp_path).read_text()
+    assert "Planted faults: 1 of 1 caught" in page
+    assert "forward, unexpectedly, 3 cases, 0.5 s" in page
+    assert "1 of 1" in page  # OpInfo's samples catch it
+    assert "0 of 1" in page  # gradcheck does not; the third was not asked
+    (tmp_path / "planted.json").write_text(json.dumps(planted(killed=False)))  # newer
+    page = write(report([cell()]), tmp_path).read_text()
+    assert "Planted faults: 0 of 1 caught" in page
+    assert "survives 3 cases" in page
+    assert 'id="score"' not in render(report([cell()]))
+
+
+def test_speed_stands_on_the_page_where_it_was_measured(tmp_path: Path) -> None:
+    entry = {"name": "stem 7×7", "dtype": "float32", "ratio": 3.5, "note": "two <passes>"}
+    bench = {
+        "started": "2026-01-02T03:04:05Z",
+        "environment": {"gpu": None, "processor": "some", "commit": None},
+        "entries": [{**entry, "pass": "forward"}],
+        "geomean": {"float32 forward": 3.5},
+    }
+    (tmp_path / "bench.json").write_text(json.dumps(bench))
+    page = write(report([cell()]), tmp_path).read_text()
+    assert '<th scope=row>stem 7×7<td class="n slow">3.50<td>two &lt;passes&gt;' in page
+    assert 'id="bench"' not in render(report([cell()]))
+
+
+def test_the_claims_of_another_run_do_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "claims.html").write_text("old")
+    write(report([cell()]), tmp_path)
+    assert not (tmp_path / "claims.html").exists()

@@ -205,7 +205,7 @@ def compare_with_bound(trial: Trial, true: Truth, party: str, name: str, result:
     elif result.numel():
         ratio = error_over_bound(result, allowed.value, allowed.error)
         worst = torch.nan_to_num(ratio, nan=0.0, posinf=0.0).max()
-        trial.ledger.note_error(party, float(worst), allowed.terms)
+        trial.ledger.note_error(trial, party, name, float(worst), allowed.terms)
 
 
 def arbitrate(

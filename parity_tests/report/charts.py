@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 168, 92
 LEFT, RIGHT, TOP, BOTTOM = 28, 164, 8, 74  # the plotting area, in the panel's units
 FLOOR = 1e-3  # smaller ratios are drawn at the bottom
 CEILING = 1e4  # and larger ones at the top
+STEPS = 5  # at most, that a buffer is followed for
 EXACT = -100  # the ledger's bin for an error of zero
 BINS = range(-12, 5)  # of log2(error/bound); what lies outside is drawn in the outermost
 
@@ -66,6 +67,22 @@ def length_axes(tables: Iterable[Mapping[int, float]]) -> Axes:
     if highest >= 100:
         up.append(Tick(_y(highest, highest), f"{highest:.0e}".replace("e+0", "e")))
     return Axes(tuple(across), tuple(up), longest, highest)
+
+
+def step_axes(like: Axes) -> Axes:
+    """Axes of every panel of buffers after steps, as high as those of reduction lengths."""
+    across = tuple(Tick(_step(step), str(step)) for step in range(1, STEPS + 1))
+    return Axes(across, like.up, highest=like.highest)
+
+
+def stepwise(worst: Mapping[int, float], axes: Axes) -> str:
+    """The worst ratio after each step, as a path."""
+    points = (f"{_step(n):.0f} {_y(worst[n], axes.highest):.0f}" for n in sorted(worst))
+    return "M" + "L".join(points)
+
+
+def _step(n: int) -> float:
+    return LEFT + 8 + (RIGHT - LEFT - 16) * (min(n, STEPS) - 1) / (STEPS - 1)
 
 
 def histogram_axes() -> Axes:

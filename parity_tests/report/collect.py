@@ -55,6 +55,12 @@ def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
         "torch_cannot": ledger.torch_cannot,
         "histogram": {str(k): v for k, v in sorted(ledger.histogram.items())},
         "by_length": {str(k): number(v) for k, v in sorted(ledger.by_length.items())},
+        "worst_call": ledger.worst_call,
+        "slowest": {"seconds": round(ledger.slowest[0], 4), "call": ledger.slowest[1]},
+        "by_step": {
+            buffer: {str(step): number(ratio) for step, ratio in sorted(steps.items())}
+            for buffer, steps in ledger.by_step.items()
+        },
         "pairs": [
             [a, level(x), b, level(y), n]
             for (a, x, b, y), n in sorted(ledger.pairs.items(), key=str)

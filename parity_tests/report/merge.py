@@ -31,11 +31,10 @@ STATUSES = ("pass", "fail", "torch fault", "known", "unsupported", "not run")
 def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """All rows of all workers; a line cut short by a crash is left out."""
     for file in sorted(folder.glob("*.jsonl")):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                continue
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                with suppress(json.JSONDecodeError):
+                    yield json.loads(line)
 
 
 def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +141,8 @@ def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
     )
     empty |= dict.fromkeys(("worst", "worst_torch", "worst_audit", "seconds"), 0.0)
     empty |= {"regimes": {}, "histogram": {}, "by_length": {}, "pairs": []}
-    empty |= {"known": {}, "first_known": {}}
+    empty |= {"known": {}, "first_known": {}, "by_step": {}, "worst_call": ""}
+    empty |= {"slowest": {"seconds": 0.0, "call": ""}}
     return {**cell, **empty, "torch_faults": [], "torch_fault_count": 0}
 
 

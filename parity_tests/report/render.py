@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from parity_tests.report import claims
+from parity_tests.report.beside import beside
 from parity_tests.report.compare import Comparison
 from parity_tests.report.exports import write_exports
 from parity_tests.report.view import page
@@ -24,16 +25,18 @@ def write(report: Mapping[str, Any], folder: Path) -> Path:
     text = json.dumps(report, indent=1, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     path = folder / "parity.html"
-    path.write_text(render(report), encoding="utf-8")
+    path.write_text(render(report, beside(folder)), encoding="utf-8")
     write_exports(report, folder)
+    claims_page = folder / "claims.html"
+    claims_page.unlink(missing_ok=True)  # another run's
     if report["claims"]:
-        (folder / "claims.html").write_text(render_claims(report), encoding="utf-8")
+        claims_page.write_text(render_claims(report), encoding="utf-8")
     return path
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """The page of a report."""
-    return filled("page.html.j2", page=page(report), js=_own("page.js"))
+def render(report: Mapping[str, Any], others: Mapping[str, Any] | None = None) -> str:
+    """The page of a report, with what was measured beside it."""
+    return filled("page.html.j2", page=page(report, others or {}), js=_own("page.js"))
 
 
 def render_claims(report: Mapping[str, Any]) -> str:

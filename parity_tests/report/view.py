@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from parity_tests.report import charts, findings
+from parity_tests.report.beside import Bench, Score, bench_of, score_of
 from parity_tests.report.cells import (
     REGIMES,
     STATUSES,
@@ -54,6 +55,24 @@ class MatrixRow:
 
 
 @dataclass(frozen=True)
+class Extreme:
+    """The case of an operator that came out worst, or took longest."""
+
+    what: str
+    where: str
+    call: str
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A running buffer in one dtype: the worst error after each step, drawn and in words."""
+
+    title: str
+    line: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Operator:
     """An operator's own section."""
 
@@ -64,6 +83,8 @@ class Operator:
     checks: tuple[tuple[str, tuple[Cell, ...]], ...]
     tally: tuple[tuple[Status, int], ...]
     panels: tuple[Panel, ...]
+    trajectories: tuple[Trajectory, ...]
+    extremes: tuple[Extreme, ...]
     coverage: Coverage | None
 
 
@@ -88,6 +109,9 @@ class Page:
     by_length: tuple[tuple[str, str], ...]  # reduction length, the worst error of any cell there
     lengths: Axes
     histograms: Axes
+    steps: Axes
+    score: Score | None
+    bench: Bench | None
 
     statuses = tuple(STATUSES.values())
     limit = f"{charts.LIMIT:g}"
@@ -131,6 +155,10 @@ class Page:
             if groups:
                 yield id, title, sum(len(group.members) for group in groups)
         yield "operators", "Operators", len(self.operators)
+        if self.score:
+            yield "score", "Planted faults", self.score.total
+        if self.bench:
+            yield "bench", "Speed", len(self.bench.rows)
         yield "environment", "Environment", 0
         yield "method", "Method", 0
 
@@ -158,8 +186,8 @@ def shortened(match: re.Match[str]) -> str:
     return match[1] + match[2][0]
 
 
-def page(report: Json) -> Page:
-    """The view of a report."""
+def page(report: Json, beside: Mapping[str, Json]) -> Page:
+    """The view of a report, with what else was measured, see :mod:`beside`."""
     cells = [cell_of(raw, report["subject"] == "torch") for raw in report["cells"]]
     axes = charts.length_axes(integer_keys(raw["by_length"]) for raw in report["cells"])
     columns = tuple(columns_of(report, cells))
@@ -181,6 +209,9 @@ def page(report: Json) -> Page:
         by_length=tuple(by_length(cells)),
         lengths=axes,
         histograms=charts.histogram_axes(),
+        steps=charts.step_axes(axes),
+        score=score_of(beside.get("planted")),
+        bench=bench_of(beside.get("bench")),
     )
 
 
@@ -296,10 +327,41 @@ def operators(report: Json, cells: Iterable[Cell], axes: Axes) -> Iterator[Opera
             checks=tuple(checks(own)),
             tally=tally(own),
             panels=tuple(panels(own, axes)),
+            trajectories=tuple(trajectories(own, axes)),
+            extremes=tuple(extremes(own)),
             coverage=coverage(
                 about["levels"], about["feasible"], (p for c in own for p in c.raw["pairs"])
             ),
         )
+
+
+def trajectories(cells: Iterable[Cell], axes: Axes) -> Iterator[Trajectory]:
+    """What the running buffers' errors come to, step after step on one state."""
+    for cell in cells:
+        for buffer, table in cell.raw["by_step"].items():
+            steps = integer_keys(table)
+            if len(steps) > 1:
+                words = ", ".join(f"step {n}: {two_digits(r)}" for n, r in sorted(steps.items()))
+                title = f"{buffer} · {cell.dtype}"
+                yield Trajectory(title, charts.stepwise(steps, axes), words)
+
+
+def extremes(cells: Sequence[Cell]) -> Iterator[Extreme]:
+    """The case with the worst error, and the one that took longest."""
+    worst = max(cells, key=lambda cell: float(cell.raw["worst"]))
+    if worst.raw["worst_call"]:
+        what = f"worst, {two_digits(float(worst.raw['worst']))} bounds"
+        yield Extreme(what, worst.label(True).partition(":")[0], clipped(worst.raw["worst_call"]))
+    slow = max(cells, key=lambda cell: float(cell.raw["slowest"]["seconds"]))
+    if slow.raw["slowest"]["call"]:
+        what = f"slowest, {1000 * slow.raw['slowest']['seconds']:.0f} ms"
+        call = clipped(slow.raw["slowest"]["call"])
+        yield Extreme(what, slow.label(True).partition(":")[0], call)
+
+
+def clipped(text: str) -> str:
+    """A call in at most three lines; the whole one is in report.json."""
+    return text if len(text) <= 300 else f"{text[:300]}…"
 
 
 def checks(cells: Iterable[Cell]) -> Iterator[tuple[str, tuple[Cell, ...]]]:

@@ -1,0 +1,154 @@
+"""What stands beside a run on its page: the score of the planted faults, and the bench."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from parity_tests.report.cells import Json
+
+FILES = ("planted", "bench", "bench-cuda")
+
+
+def beside(folder: Path) -> dict[str, Json]:
+    """The newest of each: left by a command in the reports' folder, or kept as evidence."""
+    found = {}
+    for name in FILES:
+        for file in (folder / f"{name}.json", folder / "evidence" / f"{name}.json"):
+            if file.exists():
+                found[name] = json.loads(file.read_text(encoding="utf-8"))
+                break
+    return found
+
+
+@dataclass(frozen=True)
+class Hunted:
+    """One planted fault: what it is, and what became of it under each seed."""
+
+    name: str
+    op: str
+    says: str
+    source: str
+    caught: bool  # under every seed
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many of the planted faults are caught, those of a kind together, survivors first."""
+
+    caught: int
+    total: int
+    command: str
+    facts: tuple[tuple[str, str], ...]
+    others: tuple[tuple[str, str], ...]
+    kinds: tuple[tuple[str, int, tuple[Hunted, ...]], ...]  # kind, how many survive, its faults
+
+
+def score_of(planted: Json | None) -> Score | None:
+    """The view of planted.json."""
+    if planted is None:
+        return None
+    of: defaultdict[str, list[Hunted]] = defaultdict(list)
+    for fault in planted["faults"]:
+        of[fault["kind"]].append(hunted(fault))
+    everyone = [one for faults in of.values() for one in faults]
+    survivors = {kind: sum(not one.caught for one in faults) for kind, faults in of.items()}
+    seeds = ",".join(map(str, planted["seeds"]))
+    return Score(
+        caught=sum(one.caught for one in everyone),
+        total=len(everyone),
+        command=f"make planted SEEDS={seeds}",
+        facts=(
+            ("profile, seeds", f"{planted['profile']}, {seeds}"),
+            ("median time to catch", f"{planted['median_seconds']:.1f} s"),
+            ("commit", str(planted["environment"]["commit"])),
+        ),
+        others=tuple(compared(planted["faults"])),
+        kinds=tuple(
+            (kind, survivors[kind], tuple(sorted(of[kind], key=lambda one: one.caught)))
+            for kind in sorted(of, key=lambda kind: -survivors[kind])
+        ),
+    )
+
+
+def hunted(fault: Json) -> Hunted:
+    """A fault with its runs in words."""
+    return Hunted(
+        name=fault["name"],
+        op=fault["op"],
+        says=fault["says"],
+        source=fault["source"],
+        caught=all(run["killed"] for run in fault["runs"]),
+        by=tuple(map(told, fault["runs"])),
+    )
+
+
+def told(run: Json) -> str:
+    """What caught it, and how soon."""
+    if not run["killed"]:
+        return f"survives {run['cases']} cases"
+    unexpected = "" if run["expected"] else ", unexpectedly"
+    return f"{run['check']}{unexpected}, {run['cases']} cases, {run['seconds']:.1f} s"
+
+
+def compared(faults: Sequence[Json]) -> Iterator[tuple[str, str]]:
+    """How many the other methods catch, of those they were asked about."""
+    words = {
+        "opinfo": "PyTorch’s OpInfo and ModuleInfo samples",
+        "gradcheck": "gradcheck alone",
+        "fixed": "fixed tolerances, five seeds, one shape",
+    }
+    for name, says in words.items():
+        asked = [fault["others"][name] for fault in faults if fault["others"][name] is not None]
+        if asked:
+            yield says, f"{sum(map(bool, asked))} of {len(asked)}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Times of ours over torch's: a row per shape, a column per dtype and pass."""
+
+    columns: tuple[str, ...]
+    means: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[str, str], ...], str], ...]  # shape, (text, css), notes
+    facts: tuple[tuple[str, str], ...]
+
+
+def bench_of(bench: Json | None) -> Bench | None:
+    """The view of bench.json."""
+    if bench is None or not bench["entries"]:
+        return None
+    of: defaultdict[str, dict[str, Json]] = defaultdict(dict)
+    for entry in bench["entries"]:
+        of[entry["name"]][f"{entry['dtype']} {entry['pass']}"] = entry
+    columns = tuple(bench["geomean"])
+    return Bench(
+        columns=columns,
+        means=tuple(f"{bench['geomean'][column]:.2f}" for column in columns),
+        rows=tuple(
+            (name, tuple(ratio(row.get(column)) for column in columns), notes(row))
+            for name, row in of.items()
+        ),
+        facts=(
+            ("measured", bench["started"].replace("T", " ").replace("Z", " UTC")),
+            ("processor", str(bench["environment"]["gpu"] or bench["environment"]["processor"])),
+            ("commit", str(bench["environment"]["commit"])),
+        ),
+    )
+
+
+def ratio(entry: Json | None) -> tuple[str, str]:
+    """Ours over torch's time, and whether that is faster or much slower."""
+    if entry is None:
+        return "", ""
+    value = entry["ratio"]
+    return f"{value:.2f}", "faster" if value < 1 else "slow" if value > 2.5 else ""
+
+
+def notes(row: Mapping[str, Json]) -> str:
+    """Why an entry misses its goal."""
+    return "; ".join(dict.fromkeys(entry["note"] for entry in row.values() if entry["note"]))
