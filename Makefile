@@ -36,7 +36,7 @@ export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := test
 
 test: $(READY)
-	$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
+	$(RUN) -m pytest -n $(WORKERS) --dist $(if $(DEVICE),loadgroup,worksteal) $(OPTIONS)
 
 report: $(READY)
 	@$(RUN) -m parity_tests run -n $(WORKERS) -- $(OPTIONS)

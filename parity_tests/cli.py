@@ -17,6 +17,7 @@ from pathlib import Path
 EXIT = {"PASS": 0, "FAIL": 1, "INCOMPLETE": 3}
 USAGE = 2
 PYTEST_USAGE = 4  # pytest has printed why
+DEVICES_ASKED = ("--parity-device=cuda", "--parity-device=all", "--parity-device=cpu,cuda")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +47,8 @@ def show(chosen: argparse.Namespace) -> int:
             return replay_case(chosen.case)
         case "faults":
             return tell_faults(chosen.report, chosen.output)
+        case "evidence":
+            return keep_evidence(chosen.report, chosen.output)
         case "compare":
             return compare_runs(chosen.before, chosen.after, chosen.output)
         case _:
@@ -70,6 +73,10 @@ def parser() -> argparse.ArgumentParser:
     faults = commands.add_parser("faults", help="torch's faults that a run met, as Markdown")
     faults.add_argument("report", type=Path, help="the run's report.json")
     faults.add_argument("-o", "--output", type=Path, default=Path("reports/faults"), help="folder")
+    evidence = commands.add_parser("evidence", help="keep what a run found on a GPU, small")
+    evidence.add_argument("report", type=Path, help="the run's report.json")
+    folder = Path("reports/evidence")
+    evidence.add_argument("-o", "--output", type=Path, default=folder, help="folder")
     two = commands.add_parser(
         "compare", help="two runs side by side: exit 1 if any cell newly fails"
     )
@@ -155,7 +162,9 @@ def run_suite(workers: str, options: Sequence[str], *, claims: bool = True) -> i
     here = Path(__file__).parent
     some = any(o.startswith(("--parity-op", "--parity-check", "--parity-dtype")) for o in options)
     tests = ["test_parity.py", *(["test_claims.py"] if claims and not some else [])]
-    own = ["-p", "parity_tests.plugin", "-n", workers, "--dist", "worksteal", "-q"]
+    # Where there is a GPU its tests are one group, which only loadgroup keeps together.
+    dist = "loadgroup" if any(o.startswith(DEVICES_ASKED) for o in options) else "worksteal"
+    own = ["-p", "parity_tests.plugin", "-n", workers, "--dist", dist, "-q"]
     own += ["--max-worker-restart", "1000000"]  # a crash costs one cell, however many there are
     files = [str(here / test) for test in tests]
     report = output_of(options)[0] / "report.json"
@@ -230,6 +239,20 @@ def tell_faults(report: Path, folder: Path) -> int:
         return USAGE
     for line in write(found, folder):
         sys.stdout.write(f"{line}\n")
+    return EXIT["PASS"]
+
+
+def keep_evidence(report: Path, folder: Path) -> int:
+    """Keep the cells of a run's devices, without what is large."""
+    from parity_tests.report.evidence import NothingToKeep, keep
+
+    try:
+        files = keep(json.loads(report.read_text(encoding="utf-8")), folder)
+    except (OSError, ValueError, NothingToKeep) as error:
+        sys.stderr.write(f"no evidence: {error}\n")
+        return USAGE
+    for file in files:
+        sys.stdout.write(f"{file}\n")
     return EXIT["PASS"]
 
 

@@ -166,5 +166,6 @@ def cells_for(
         for dtype in check.dtypes(op):
             cell = Cell(op, check, dtype, "cpu")
             asked = dtype is None or not only or dtype in only
-            if check.name != "independence" and asked and subject.abilities.include(cell):
+            plain = check.name != "independence" and not check.devices
+            if plain and asked and subject.abilities.include(cell):
                 yield cell

@@ -39,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Options that were given must make sense before anything starts."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs")
     if any(config.getoption(f"parity_{n}") != default for n, (default, _) in DEFAULTS.items()):
         run_of(config)
 
@@ -79,7 +81,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per cell."""
     if "parity_cell" in metafunc.fixturenames:
         cells = run_of(metafunc.config).cells
-        metafunc.parametrize("parity_cell", cells, ids=lambda cell: cell.id)
+        # One process has the GPU to itself: its memory and clock are nobody else's.
+        one_group = {"cuda": [pytest.mark.xdist_group("cuda")]}
+        parameters = [
+            pytest.param(cell, id=cell.id, marks=one_group.get(cell.device, ())) for cell in cells
+        ]
+        metafunc.parametrize("parity_cell", parameters)
 
 
 @pytest.hookimpl(trylast=True)

@@ -43,6 +43,7 @@ __all__ = [
     "to_one_pixel",
     "unpools_to_nothing",
     "weighs_in_storage",
+    "without_cudnn",
     "without_onednn",
     "wraps_beyond_what_is_left",
     "zero_dilation",
@@ -57,6 +58,11 @@ def not_finite(call: Call) -> bool:
 def without_onednn(call: Call) -> bool:
     """The share of the calls in which the suite turns oneDNN off."""
     return call.one_in(4)
+
+
+def without_cudnn(call: Call) -> bool:
+    """The share of the calls in which the suite turns cuDNN off: the same."""
+    return without_onednn(call)
 
 
 def sixteen_samples_or_channels(call: Call) -> bool:

@@ -102,6 +102,7 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
         *layouts_used(trial.call),
         *fills_used([*trial.call.recipes().values(), *over.values()]),
         *([] if trial.onednn else ["torch.backends.mkldnn.set_flags(False)"]),
+        *cuda_settings(trial),
         f"dtype = torch.{str(trial.dtype).removeprefix('torch.')}",
         "tensors = {",
         *(f"    {key!r}: {tensor_code(r, trial)}," for key, r in trial.call.recipes().items()),
@@ -115,13 +116,14 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
         "def exactly(t):",
         "    wide = torch.complex128 if t.is_complex() else torch.float64",
         "    exact = t.to(wide) if t.is_floating_point() or t.is_complex() else t",
-        "    return exact.contiguous().clone()",
+        "    return exact.cpu().contiguous().clone()",
         "",
         "",
         "def copied(t):",
         "    if 0 in t.stride():",
         "        return t.detach()",
-        "    return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype).copy_(t)",
+        "    new = torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device)",
+        "    return new.copy_(t)",
         "",
         "",
         "def attempt(target, convert):",
@@ -136,10 +138,21 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
         'print("got", got, "expected", expected, sep="\\n")',
         "if not isinstance(got, str) and not isinstance(expected, str):",
         "    for a, b in zip(got, expected):",
-        '        print("difference", a - b, sep="\\n")',
+        '        print("difference", a.cpu() - b, sep="\\n")',
         *definition_code(details or {}),
     ]
     return "\n".join(lines) + "\n"
+
+
+def cuda_settings(trial: Trial) -> list[str]:
+    """What ``trial.on_cuda`` sets, as source."""
+    if trial.device != "cuda":
+        return []
+    allowed = trial.check == "tf32"
+    return [
+        f"torch.backends.cudnn.enabled = {trial.cudnn}",
+        f"torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = {allowed}",
+    ]
 
 
 def definition_code(details: Mapping[str, Any]) -> list[str]:
@@ -335,5 +348,6 @@ def tensor_code(recipe: Recipe, trial: Trial) -> str:
         made = f"torch.tensor({numbers}, dtype={dtype}).reshape({tuple(plain.shape)})"
     else:
         made = f"made({recipe.fill}, {recipe.shape}, {recipe.seed}, {dtype})"
+    made += ".cuda()" if trial.device == "cuda" else ""
     expanded = recipe.written and recipe.layout == "expanded"
     return made if expanded or recipe.layout == "contiguous" else f"{recipe.layout}({made})"

@@ -21,6 +21,7 @@ from parity_tests.ops import OPS
 from parity_tests.profiles import PROFILES
 from parity_tests.report.claims import row as claim_row
 from parity_tests.report.collect import Writer, identity, row
+from parity_tests.report.evidence import kept
 from parity_tests.report.merge import merge
 from parity_tests.report.render import write
 from parity_tests.reproduce import case_of
@@ -80,6 +81,7 @@ class Run:
             for dtype in check.dtypes(op)
             if dtype is None or not dtypes or dtype in dtypes
             for device in devices
+            if not check.devices or device in check.devices
             if subject.abilities.include(Cell(op, check, dtype, device))
         )
         if not cells:
@@ -155,6 +157,7 @@ class Run:
         for old in self.rows.parent.iterdir():
             if time.time() - old.stat().st_mtime > KEPT:  # another run may be at work beside this
                 shutil.rmtree(old, ignore_errors=True)
+        report["evidence"] = kept(self.output / "evidence", report)
         page = write(report, self.output)
         below = report["failing_below"]
         share = "" if below is None else f"; fewer than {below:.1e} of all cases fail (95 % sure)"

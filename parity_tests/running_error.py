@@ -65,7 +65,7 @@ from parity_tests import rounding_rules as rules
 SAFETY = 8.0
 """How many bounds a candidate may be off; the module's docstring gives the reason."""
 
-Rounding = Literal["once", "composed", "every"]
+Rounding = Literal["once", "composed", "every", "tf32"]
 Outputs = Sequence[Tensor | None]
 
 aten = torch.ops.aten
@@ -180,6 +180,8 @@ class Arithmetic:
         self.exact = 2.0**-3 / eps
         info = torch.finfo(wide if rounding == "once" else self.storage)
         self.largest = info.max
+        # TF32 keeps ten bits of the fraction of a product's factors, and adds up in float32.
+        self.factor = 2.0**-11 / self.scale if rounding == "tf32" else 0.0
         # Results below the smallest normal number may be flushed to zero; not in float16, where
         # that would swallow ordinary numbers and every processor underflows gradually.
         self.smallest = (info.tiny * info.eps / 2 if info.max < 1e5 else info.tiny) / self.scale
@@ -441,11 +443,19 @@ class _Trace(TorchDispatchMode):
             return out
         return Tracked(out, fraction=None if None in fractions else 0, terms=_terms(args))
 
+    def factors(self, operands: Sequence[Any]) -> list[tuple[Any, Any, int | None]]:
+        """Values, errors and fractional bits of what is multiplied, as the processor takes it."""
+        found = [self.operand(x) for x in operands]
+        share = self.arithmetic.factor
+        if not share or len(found) < 2:
+            return found
+        return [(v, (0 if e is None else e) + share * v.abs(), None) for v, e, _ in found]
+
     def linear(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Evaluate on moduli for the error, on ones for the number of addends."""
         arithmetic, name = self.arithmetic, _name(func)
         factors = [i for i, x in enumerate(args) if _floats(x)]
-        values, errors, fractions = zip(*(self.operand(args[i]) for i in factors), strict=True)
+        values, errors, fractions = zip(*self.factors([args[i] for i in factors]), strict=True)
 
         def on(operands: Sequence[Tensor]) -> list[Any]:
             swapped = list(args)

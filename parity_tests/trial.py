@@ -21,6 +21,7 @@ from parity_tests.experiments import is_integer
 from parity_tests.ledger import Ledger
 from parity_tests.op import Call, Op, Tensors
 from parity_tests.recipe import Recipe
+from parity_tests.running_error import Rounding
 from parity_tests.strategies import stream
 from parity_tests.subjects import TORCH, Subject
 
@@ -115,6 +116,16 @@ class Trial:
         """Whether torch may use oneDNN: in a fixed share of the trials its own kernels are met."""
         return not regions.without_onednn(self.call)
 
+    @property
+    def cudnn(self) -> bool:
+        """Likewise on CUDA: in the other trials torch's native kernels are met."""
+        return not regions.without_cudnn(self.call)
+
+    @property
+    def rounding(self) -> Rounding:
+        """How the subject may round: TF32 where that is what is checked."""
+        return "tf32" if self.check == "tf32" else self.subject.abilities.rounding
+
     def cotangent(self, name: str, output: Tensor) -> Tensor:
         """The cotangent of an output: the recipe's numbers in the output's shape."""
         return cotangent_of(self.call, name, output, self.dtype, self.device)
@@ -177,8 +188,26 @@ def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, devi
 @contextmanager
 def at_work(trial: Trial) -> Iterator[None]:
     """What the subject and torch alike run in."""
-    with torch.backends.mkldnn.flags(enabled=trial.onednn), seeded(), undisturbed():
+    with torch.backends.mkldnn.flags(enabled=trial.onednn), on_cuda(trial), seeded(), undisturbed():
         yield
+
+
+@contextmanager
+def on_cuda(trial: Trial) -> Iterator[None]:
+    """On CUDA: cuDNN off in the share of the trials that has oneDNN off, TF32 where it is checked.
+
+    cuDNN allows TF32 by default, and matrix products do not.
+    """
+    allowed = trial.check == "tf32"
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.enabled, cudnn.allow_tf32, matmul.allow_tf32
+    if trial.device == "cuda":
+        cudnn.enabled, cudnn.allow_tf32, matmul.allow_tf32 = trial.cudnn, allowed, allowed
+    try:
+        yield
+    finally:
+        if trial.device == "cuda":
+            cudnn.enabled, cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 @contextmanager

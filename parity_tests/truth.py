@@ -91,7 +91,7 @@ class Truth:
             return list(results.values())
 
         with seeded():
-            bounds = bound(fn, stored, trial.dtype, rounding=trial.subject.abilities.rounding)
+            bounds = bound(fn, stored, trial.dtype, rounding=trial.rounding)
         paired = zip(produced, bounds, strict=True)
         return {name: with_class_of(self.values[name], b) for name, b in paired if b is not None}
 

@@ -6,6 +6,7 @@ check is itself tested on operators broken on purpose (test_checks.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,12 +19,14 @@ from parity_tests.checks.independence import independence
 from parity_tests.checks.meta import meta
 from parity_tests.checks.purity import purity
 from parity_tests.checks.relations import relations
+from parity_tests.checks.tf32 import tf32
 from parity_tests.checks.transforms import transforms
 from parity_tests.checks.values import forward, gradients, second
 from parity_tests.op import Op
 from parity_tests.strategies import REGIMES, SMALL
 from parity_tests.trial import Trial
 
+MULTIPLIES = re.compile(r"[cC]onv|^[lL]inear|^[bB]ilinear")  # operators that are matrix products
 SHAPES = ("ordinary", "layout", "degenerate")  # regimes that differ in more than the numbers
 
 
@@ -36,6 +39,7 @@ class Check:
     by_dtype: bool = False
     share: int = 1  # its cases are this many times dearer: the budget is divided by it
     steps: bool = False  # calls are drawn with steps
+    devices: tuple[str, ...] = ()  # where alone it makes sense; none named: everywhere
 
     @property
     def name(self) -> str:
@@ -56,6 +60,8 @@ class Check:
         if self.run in (gradients, second):
             order = 1 if self.run is gradients else 2
             return smooth if op.differentiable and op.order >= order else ()
+        if self.run is tf32:
+            return (torch.float32,) if MULTIPLIES.search(op.name) else ()
         if self.run is relations and not op.relations:
             return ()
         if self.run is transforms and not op.differentiable:
@@ -76,5 +82,6 @@ CHECKS = (
     Check(contract, ("ordinary",) * 4),
     Check(meta, SHAPES),
     Check(transforms, SHAPES, share=3),
+    Check(tf32, ("ordinary", "layout"), by_dtype=True, devices=("cuda",)),
     Check(independence, SHAPES, share=2),
 )

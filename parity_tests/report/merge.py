@@ -242,8 +242,14 @@ def environment() -> dict[str, Any]:
         "mkl": torch.backends.mkl.is_available(),
         "cuda": torch.version.cuda,
         "gpu": gpu,
+        "cuda driver": None if gpu is None else driver(torch._C._cuda_getDriverVersion()),  # type: ignore[attr-defined]
         "commit": commit(),
     }
+
+
+def driver(version: int) -> str:
+    """The CUDA version that the driver speaks: 13000 is 13.0."""
+    return f"{version // 1000}.{version % 1000 // 10}"
 
 
 def processor() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from parity_tests.report import charts, findings
+from parity_tests.report import charts, evidence, findings
 from parity_tests.report.beside import Bench, Score, bench_of, score_of
 from parity_tests.report.cells import (
     REGIMES,
@@ -89,6 +89,16 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """A device that this run had not, with what is kept from another run."""
+
+    device: str
+    says: str
+    facts: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, tuple[tuple[Status, int], ...], str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Page:
     """Everything the template prints."""
 
@@ -110,6 +120,7 @@ class Page:
     lengths: Axes
     histograms: Axes
     steps: Axes
+    elsewhere: tuple[Elsewhere, ...]
     score: Score | None
     bench: Bench | None
 
@@ -155,6 +166,8 @@ class Page:
             if groups:
                 yield id, title, sum(len(group.members) for group in groups)
         yield "operators", "Operators", len(self.operators)
+        if any(one.rows for one in self.elsewhere):
+            yield "evidence", "Evidence", 0
         if self.score:
             yield "score", "Planted faults", self.score.total
         if self.bench:
@@ -210,9 +223,26 @@ def page(report: Json, beside: Mapping[str, Json]) -> Page:
         lengths=axes,
         histograms=charts.histogram_axes(),
         steps=charts.step_axes(axes),
+        elsewhere=tuple(elsewhere(report)),
         score=score_of(beside.get("planted")),
         bench=bench_of(beside.get("bench")),
     )
+
+
+def elsewhere(report: Json) -> Iterator[Elsewhere]:
+    """Devices without results of this run: not run, and never green."""
+    found = {one["device"]: one for one in report.get("evidence", [])}
+    for device in report["absent"]:
+        if device not in found:
+            yield Elsewhere(device, "not run, no device here")
+            continue
+        facts = dict(evidence.facts(found[device], report["started"]))
+        rows = (
+            (op, tuple((STATUSES[s], counts[s]) for s in STATUSES if counts[s]), two_digits(worst))
+            for op, counts, worst in evidence.by_operator(found[device])
+        )
+        says = f"not run here; evidence of {facts['measured']}"
+        yield Elsewhere(device, says, tuple(facts.items()), tuple(rows))
 
 
 def by_length(cells: Iterable[Cell]) -> Iterator[tuple[str, str]]:
