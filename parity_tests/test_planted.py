@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import reimpl
+from parity_tests import planted
 from parity_tests.checks import CHECKS
 from parity_tests.cli import main
 from parity_tests.experiments import outputs_of
@@ -174,6 +175,12 @@ def test_a_changed_file_is_its_operators(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_verdict(caught: list[Any], control: list[Any], word: str) -> None:
     found = {"seeds": [0], "faults": [{"runs": caught}], "controls": [{"runs": control}]}
     assert verdict(found) == word
+
+
+def test_the_corpus_is_as_it_was_recorded_before_its_first_run() -> None:
+    folder = Path(planted.__file__).parent
+    lines = (folder / "corpus.sha256").read_text(encoding="utf-8").splitlines()
+    assert lines[-1].partition(" ")[0] == corpus_hash(folder)
 
 
 def test_the_hash_sees_every_source(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from parity_tests.planted.buffers import BUFFERS
 from parity_tests.planted.contract import CONTRACT
 from parity_tests.planted.controls import CONTROLS
 from parity_tests.planted.conventions import CONVENTIONS
-from parity_tests.planted.corners import CORNERS
+from parity_tests.planted.corners import CORNERS, NEGATIVE_ZERO
 from parity_tests.planted.errors import ERRORS
 from parity_tests.planted.fault import Fault
 from parity_tests.planted.geometry import GEOMETRY
@@ -25,4 +25,9 @@ FAULTS: tuple[Fault, ...] = (
     *BLIND,
 )
 # A fault that no check can see, and the proof.
-EQUIVALENT: tuple[tuple[Fault, str], ...] = ()
+EQUIVALENT: tuple[tuple[Fault, str], ...] = (
+    (
+        NEGATIVE_ZERO,
+        "0 and -0 differ by 0, which is inside every bound, and the contract calls them equal",
+    ),
+)

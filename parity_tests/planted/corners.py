@@ -209,6 +209,13 @@ def long_windows(given: Arguments) -> None:
         given["divisor_override"] = 16
 
 
+NEGATIVE_ZERO = corner(
+    name="leaky-relu-negative-zero",
+    op="leaky_relu",
+    says="−0 becomes 0",
+    broken=with_result("leaky_relu", negative_zero_lost),
+)
+
 CORNERS = (
     corner(
         name="relu-nan",
@@ -293,12 +300,6 @@ CORNERS = (
         op="max_pool2d",
         says="the index of a window of −∞ is zero",
         broken=with_result("max_pool2d", minus_infinity_at_the_start),
-    ),
-    corner(
-        name="leaky-relu-negative-zero",
-        op="leaky_relu",
-        says="−0 becomes 0",
-        broken=with_result("leaky_relu", negative_zero_lost),
     ),
     corner(
         name="interpolate-bytes-halves",

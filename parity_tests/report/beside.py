@@ -64,7 +64,7 @@ def score_of(planted: Json | None) -> Score | None:
         command=f"make planted SEEDS={seeds}",
         facts=(
             ("profile, seeds", f"{planted['profile']}, {seeds}"),
-            ("median time to catch", f"{planted['median_seconds']:.1f} s"),
+            ("median time to catch", f"{planted['median_seconds'] or 0:.1f} s"),
             ("commit", str(planted["environment"]["commit"])),
         ),
         others=tuple(compared(planted["faults"])),
