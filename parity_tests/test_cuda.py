@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,14 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from parity_tests import expectations
+from parity_tests.bench import measure
+from parity_tests.bench.shapes import SHAPES
 from parity_tests.checks import CHECKS
 from parity_tests.ops import named
 from parity_tests.plugin import DEFAULTS
+from parity_tests.profiles import PROFILES
+from parity_tests.recipe import Recipe
 from parity_tests.report.evidence import NothingToKeep, keep, kept
 from parity_tests.report.render import render
 from parity_tests.reproduce import script
 from parity_tests.run import Run
-from parity_tests.search import Cell, rounds_of_calls
+from parity_tests.search import Cell, Plan, Search, examine, rounds_of_calls
 from parity_tests.subjects import load
 from parity_tests.test_checks import outcome
 from parity_tests.trial import Trial, on_cuda
@@ -100,9 +107,6 @@ def noted(calls: list[str], drawn: Any) -> None:
 
 def test_both_devices_draw_the_same_calls() -> None:
     """Each within its bound of one truth, they are within the sum of both of each other."""
-    from parity_tests.profiles import PROFILES
-    from parity_tests.search import Plan, Search
-
     (forward,) = (check for check in CHECKS if check.name == "forward")
     drawn: dict[str, list[str]] = {"cpu": [], "cuda": []}
     for device, calls in drawn.items():
@@ -147,3 +151,51 @@ def test_evidence_is_kept_small_and_shown_with_its_age(tmp_path: Path) -> None:
 def test_what_is_no_evidence_is_not_kept(changes: dict[str, Any], why: str, tmp_path: Path) -> None:
     with pytest.raises(NothingToKeep, match=why):
         keep(report(**changes), tmp_path)
+
+
+@pytest.mark.parametrize("check", ["forward", "gradients", "purity", "errors", "meta", "tf32"])
+def test_a_cell_runs_through_where_cuda_is_another_name_of_the_cpu(
+    check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Recipe.tensor
+    monkeypatch.setattr(Recipe, "tensor", lambda self, dtype, _device="cpu": made(self, dtype))
+    (found,) = (c for c in CHECKS if c.name == check)
+    dtype = torch.float32 if found.by_dtype else None
+    plan = Plan(load("reimpl"), PROFILES["quick"], 0, expectations.load())
+    judged = examine(Cell(named("conv2d"), found, dtype, "cuda"), plan)
+    assert judged.status == "pass", judged.reason
+    assert judged.ledger.comparisons > 0
+
+
+class Event:
+    """CUDA's, by the processor's clock."""
+
+    waited = 0
+
+    def __init__(self, *, enable_timing: bool) -> None:
+        assert enable_timing
+
+    def record(self) -> None:
+        self.at = time.perf_counter()
+
+    def synchronize(self) -> None:
+        Event.waited += 1
+
+    def elapsed_time(self, end: Event) -> float:
+        return 1e3 * (end.at - self.at)
+
+
+def test_the_bench_takes_its_times_from_device_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    (shape,) = (shape for shape in SHAPES if shape.name.startswith("softmax, attention"))
+    plain = measure.inputs
+    monkeypatch.setattr(measure, "inputs", lambda s, d, _, grad: plain(s, d, "cpu", grad=grad))
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    peaks = itertools.cycle([600, 300])  # ours, torch's
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 100)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 100 + next(peaks))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+    row = measure.entry(shape, torch.bfloat16, "forward+backward", "cuda")
+    assert Event.waited >= 2 * measure.ROUNDS
+    assert row["memory_ratio"] == 2.0
+    assert row["ours_ms"] > 0
+    assert 0.01 < row["ratio"] < 1000
