@@ -7,6 +7,7 @@ an environment that has the package.
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs")
     if any(config.getoption(f"parity_{n}") != default for n, (default, _) in DEFAULTS.items()):
         run_of(config)
+    if hasattr(config, "workerinput"):
+        first_to_go()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -52,6 +55,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if named and own and collection_path.name.startswith("test_"):
         return collection_path.name != "test_parity.py" or None
     return None
+
+
+def first_to_go() -> None:
+    """Where memory runs out Linux ends this worker, and not whoever waits for it."""
+    with suppress(OSError):  # elsewhere
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def run_of(config: pytest.Config) -> Run:

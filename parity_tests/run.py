@@ -56,10 +56,7 @@ class Run:
     def from_options(cls, options: Mapping[str, str], worker: str, session: str | None) -> Run:
         """Raises BadOption on anything unknown or absent."""
         torch.set_num_threads(1)
-        try:
-            subject = subjects.load(options["subject"])
-        except subjects.UnknownSubject as error:
-            raise BadOption(str(error)) from error
+        subject = subject_named(options["subject"])
         asked = chosen("operator", options["op"], {op.name: op for op in OPS})
         checks = chosen("check", options["check"], {check.name: check for check in CHECKS})
         names = {str(d).removeprefix("torch."): d for op in OPS for d in op.dtypes}
@@ -176,6 +173,20 @@ def chosen(what: str, text: str, known: Mapping[str, T]) -> tuple[T, ...]:
         if name not in known:
             raise BadOption(f"unknown {what} {name!r}; known: {', '.join(known)}")
     return tuple(known[name] for name in names)
+
+
+def subject_named(text: str) -> subjects.Subject:
+    """The subject, which has an operator at least; raises BadOption."""
+    try:
+        subject = subjects.load(text)
+    except subjects.UnknownSubject as error:
+        raise BadOption(str(error)) from error
+    if not any(subject.find(op.name) for op in OPS):
+        raise BadOption(
+            f"the subject must hold functions with torch.nn.functional's names or classes with "
+            f"torch.nn's, {text!r} has none of either"
+        )
+    return subject
 
 
 def known_departures(path: str, subject: str) -> tuple[expectations.Expectation, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from parity_tests import Adapter, check_op, parametrize_with_checks
 from parity_tests.cli import EXIT, USAGE
@@ -41,10 +42,14 @@ def sigmoid(input):  # half done
     return torch.sigmoid(input)
 
 def tanh(input):
-    os.kill(os.getpid(), signal.SIGSEGV)
+    os.abort() if input.dtype == torch.float32 else os.kill(os.getpid(), signal.SIGSEGV)
 
-def conv1d(*args, **options):
-    os._exit(0)
+def conv1d(input, *args, **options):
+    # SIGKILL is what Linux sends where memory runs out: to this process before any other.
+    adjustment = "/proc/self/oom_score_adj"
+    if os.path.exists(adjustment):
+        assert open(adjustment).read().strip() == "1000"
+    os.kill(os.getpid(), signal.SIGKILL) if input.dtype == torch.float32 else os._exit(0)
 
 def linear(*args, **options):
     time.sleep(1000)
@@ -89,6 +94,7 @@ def test_each_kind_of_subject_gets_the_verdict_it_should(tmp_path: Path) -> None
             cell = cells[op, dtype]
             assert cell["status"] == "fail"
             assert cell["reproduction"]["call"].startswith("input=")
+            assert cell["reproduction"]["message"] == "the process died in this call, or hung"
             assert cell["reproduction"]["case"]["op"] == op
     assert "leaky_relu fails in 2 cells" in done.stdout
     assert "replay: python -m parity_tests replay" in done.stdout
@@ -121,6 +127,7 @@ def test_what_is_accepted_excuses_once_it_has_a_reason_and_while_it_fails(tmp_pa
         (("no_such_module",), "unknown subject 'no_such_module'"),
         (("torch.nn.functional", "--ops", "conv9d"), "unknown operator 'conv9d'"),
         (("torch.nn.functional", "--accept"), "--accept needs a file"),
+        (("json:dumps",), "'json:dumps' has none of either"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_with_two(
@@ -157,6 +164,18 @@ def test_a_numpy_function_is_judged() -> None:
     assert not stretched.passed
     assert any("should be" in line for line in stretched.failures)
     assert not {cell.check.name for cell, _ in stretched.rows} & {"gradients", "transforms", "meta"}
+
+
+def no_meta_kernel(input: Tensor) -> Tensor:
+    if input.is_meta:
+        raise NotImplementedError("no kernel for the meta device")
+    return torch.tanh(input)
+
+
+def test_who_has_no_kernel_for_meta_tensors_is_not_supported_there() -> None:
+    ((_, outcome),) = check_op("tanh", no_meta_kernel, checks=["meta"]).rows
+    assert outcome.status == "unsupported"
+    assert "no kernel for the meta device" in outcome.reason
 
 
 def test_a_judgement_reads_well_as_text_and_in_a_notebook() -> None:

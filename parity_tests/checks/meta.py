@@ -6,7 +6,7 @@ from torch import Tensor
 
 from parity_tests import experiments
 from parity_tests.op import Tensors
-from parity_tests.trial import Departure, Trial, named, of_torch
+from parity_tests.trial import Departure, Trial, Unsupported, named, of_torch
 from parity_tests.verdict import strides_differ
 
 
@@ -26,8 +26,10 @@ def meta(trial: Trial) -> None:
         torchs = None  # torch's own meta kernel fails; the subject's is judged all the same
     try:
         got = run(on_meta(trial.tensors()), trial.target)
-    except Departure:
+    except (Departure, Unsupported):
         raise
+    except NotImplementedError as error:  # as torch says it, too, of kernels without a meta one
+        raise Unsupported(f"{trial.subject.name}: on meta tensors: {error}") from error
     except Exception as error:
         trial.depart(f"on meta tensors: {named(error)}", kind="exception")
         return
