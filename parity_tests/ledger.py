@@ -29,6 +29,7 @@ class Ledger:
     comparisons: int = 0
     unbounded: int = 0  # results of which nothing could be said, for overflow
     torch_cannot: int = 0  # calls that torch has no kernel for, transforms it does not go through
+    unsupported: Counter[str] = field(default_factory=Counter)  # calls passed over, by reason
     bounded: int = 0  # cases whose error bound was computed
     worst: float = 0.0  # the subject's error over its bound
     worst_torch: float = 0.0

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from parity_tests.definitions.array import per_axis
 from parity_tests.experiments import outputs_of
+from parity_tests.subjects import TORCH
 from parity_tests.trial import Trial
 
 Sides = Iterator[tuple[str, Tensor, Tensor]]
@@ -93,14 +94,14 @@ def never_decreasing(trial: Trial) -> Sides:
 
 
 def undone_by(inverse: str, **arguments: str) -> Relation:
-    """The subject's other operator takes the output back to the input."""
+    """The subject's other operator takes the output back to the input; torch's, if it has none."""
 
     def relation(trial: Trial) -> Sides:
-        back = trial.subject.find(inverse)
-        if back is not None:
-            x = trial.tensors()["input"]
-            given = {theirs: trial.call.arguments[ours] for theirs, ours in arguments.items()}
-            yield f"undone by {inverse}", back(output(trial, input=x), **given), x
+        back = trial.subject.find(inverse) or TORCH.find(inverse)
+        assert back is not None, f"torch has no {inverse}"
+        x = trial.tensors()["input"]
+        given = {theirs: trial.call.arguments[ours] for theirs, ours in arguments.items()}
+        yield f"undone by {inverse}", back(output(trial, input=x), **given), x
 
     return relation
 

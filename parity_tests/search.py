@@ -176,8 +176,17 @@ class Search:
             except Departure as departure:
                 return Failure(departure.trial, departure)
             except (Unsupported, InvalidCall) as error:
-                self.stopped = error
+                if not self.passed_over(error):
+                    self.stopped = error
         return None
+
+    def passed_over(self, refusal: Exception) -> bool:
+        """Whether the subject may refuse single calls, and this is one; it is counted."""
+        missing = self.plan.subject.find(self.cell.op.name) is None
+        if missing or self.plan.subject.abilities.complete or isinstance(refusal, InvalidCall):
+            return False
+        self.ledger.unsupported[str(refusal)] += 1
+        return True
 
     def dtype(self, number: int) -> torch.dtype:
         """The cell's, or where that is not the point one or the other of those drawn."""
@@ -320,6 +329,8 @@ class Search:
                 run_check(self.cell.check, trial)
                 self.ledger.note_time(trial, time.perf_counter() - start)
             except Unsupported as refusal:
+                if self.passed_over(refusal):
+                    continue
                 if not self.ledger.comparisons:
                     raise
                 # Who refuses some calls and takes others departs: unsupported is who takes none.
@@ -332,7 +343,7 @@ class Search:
     def trial(self, call: Call, regime: str, dtype: torch.dtype) -> Trial:
         """A trial of this cell."""
         cell, plan = self.cell, self.plan
-        if not plan.subject.abilities.differentiable:
+        if not plan.subject.abilities.derivatives:
             call = replace(call, wanted=())
         return Trial(
             op=cell.op,
@@ -477,10 +488,13 @@ def status(search: Search, failure: Failure | None) -> tuple[str, str]:
         return "fail", failure.departure.message
     if search.stopped is not None:
         return "unsupported", str(search.stopped)
+    passed_over = ", ".join(ledger.unsupported)
+    if not ledger.comparisons and passed_over:
+        return "unsupported", passed_over
     if not ledger.comparisons:
         return "not run", "nothing was compared"
     if ledger.fault_count:
         return "torch fault", ledger.faults[0].message
     if ledger.known:
         return "known", ledger.known.most_common(1)[0][0]
-    return "pass", ""
+    return "pass", f"unsupported: {passed_over}" if passed_over else ""

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from parity_tests.running_error import Rounding
 
 if TYPE_CHECKING:
     from parity_tests.search import Cell
 
-DIFFERENTIATING = ("gradients", "second", "transforms")
+# How often autograd differentiates in each check; torch.func's transforms want all of it.
+ORDERS = {"gradients": 1, "second": 2, "transforms": 2}
 
 
 @dataclass(frozen=True)
 class Abilities:
     """What an implementation is judged by; what it does not claim is not asked of it."""
 
-    differentiable: bool = True  # autograd and torch.func's transforms go through
+    derivatives: int = 2  # how often autograd differentiates it: 0, 1 or 2
     dtypes: tuple[str, ...] = ()  # torch's names; none named: all
     devices: tuple[str, ...] = ()  # likewise
     in_place: bool = True  # inplace=True and out= are honoured
+    complete: bool = True  # else a call may be passed over by NotImplementedError, and is counted
     strided: bool = True  # outputs lie in memory as torch's do, on the meta device too
+    conventions: bool = True  # signatures and exceptions are torch's
     rounding: Rounding = "once"  # of 16-bit types: once at the end, or every step
 
     def include(self, cell: Cell) -> bool:
@@ -35,8 +39,9 @@ class Abilities:
         name, op = cell.check.name, cell.op
         dtype = str(cell.dtype).removeprefix("torch.")
         return (
-            (self.differentiable or name not in DIFFERENTIATING)
+            self.derivatives >= ORDERS.get(name, 0)
             and (self.strided or name not in ("meta", "transforms"))
+            and (self.conventions or name not in ("errors", "contract"))
             and (self.in_place or not op.name.endswith("_"))
             and (cell.dtype is None or not self.dtypes or dtype in self.dtypes)
             and (not self.devices or cell.device in self.devices)
@@ -53,46 +58,104 @@ class Abilities:
 class Adapter:
     """A namespace with torch.nn.functional's names, whose functions take arrays of their own.
 
-    ``native`` makes such an array of a tensor, ``tensor`` a tensor of a result. A NumPy module
+    ``native`` makes such an array of a tensor, ``tensor`` a tensor of a result; without them the
+    functions take tensors, and the adapter only says what they are able to. A NumPy module
     becomes a subject by ``parity_subject = Adapter.numpy(sys.modules[__name__])`` in it.
+    ``pullback(function, *arrays)`` returns the result and what maps its cotangent to the arrays',
+    as ``jax.vjp`` does: then autograd can differentiate once.
     """
 
     namespace: Any
-    native: Callable[[Tensor], Any]
-    tensor: Callable[[Any], Tensor]
-    abilities: Abilities
+    native: Callable[[Tensor], Any] | None = None
+    tensor: Callable[[Any], Tensor] | None = None
+    abilities: Abilities = Abilities()
+    pullback: Callable[..., tuple[Any, Callable[[Any], Any]]] | None = None
 
     @classmethod
-    def numpy(cls, namespace: Any, dtypes: tuple[str, ...] = ("float32", "float64")) -> Adapter:
+    def numpy(
+        cls,
+        namespace: Any,
+        dtypes: tuple[str, ...] = ("float32", "float64"),
+        *,
+        conventions: bool = True,
+        complete: bool = True,
+    ) -> Adapter:
         """Of functions on NumPy arrays, which share their memory with the tensors."""
-        own = Abilities(differentiable=False, dtypes=dtypes, devices=("cpu",), strided=False)
+        own = Abilities(
+            derivatives=0,
+            dtypes=dtypes,
+            devices=("cpu",),
+            strided=False,
+            conventions=conventions,
+            complete=complete,
+        )
         return cls(namespace, lambda t: t.detach().numpy(), from_numpy, own)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         found = getattr(self.namespace, name)
         if not callable(found):
             raise AttributeError(name)
+        if self.native is None or self.tensor is None:
+            return found
+        return self.converted(found, self.native, self.tensor)
+
+    def converted(
+        self,
+        found: Callable[..., Any],
+        native: Callable[[Tensor], Any],
+        tensor: Callable[[Any], Tensor],
+    ) -> Callable[..., Any]:
+        """The function, taking and giving tensors."""
 
         @wraps(found)
-        def converted(*args: Any, **options: Any) -> Any:
-            met: list[tuple[Any, Tensor]] = []  # arrays, and the tensors they were
+        def on_tensors(*args: Any, **options: Any) -> Any:
+            given = [v for v in (*args, *options.values()) if isinstance(v, Tensor)]
 
-            def given(value: Any) -> Any:
-                if not isinstance(value, Tensor):
-                    return value
-                met.append((self.native(value), value))
-                return met[-1][0]
+            def on_arrays(*arrays: Any) -> Any:
+                """The function, of the arrays that stand for the tensors, in their order."""
+                rest = iter(arrays)
+                own = [next(rest) if isinstance(v, Tensor) else v for v in args]
+                named = {k: next(rest) if isinstance(v, Tensor) else v for k, v in options.items()}
+                return found(*own, **named)
+
+            if self.pullback and torch.is_grad_enabled() and any(t.requires_grad for t in given):
+                return Pulled.apply(native, tensor, partial(self.pullback, on_arrays), *given)
+            arrays = [native(t) for t in given]
 
             def back(result: Any) -> Tensor:
-                for array, tensor in met:  # what was written in place is returned as itself
-                    if array is result:
-                        return tensor
-                return self.tensor(result)
+                for array, itself in zip(arrays, given, strict=True):
+                    if array is result:  # written in place
+                        return itself
+                return tensor(result)
 
-            result = found(*map(given, args), **{k: given(v) for k, v in options.items()})
+            result = on_arrays(*arrays)
             return tuple(map(back, result)) if isinstance(result, tuple | list) else back(result)
 
-        return converted
+        return on_tensors
+
+
+class Pulled(torch.autograd.Function):
+    """A function on foreign arrays, with the pullback that comes with it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        native: Callable[[Tensor], Any],
+        tensor: Callable[[Any], Tensor],
+        pullback: Callable[..., tuple[Any, Callable[[Any], Any]]],
+        *tensors: Tensor,
+    ) -> Tensor:
+        """The result, as a tensor."""
+        result, pull = pullback(*map(native, tensors))
+        ctx.gradients = lambda cotangent: map(tensor, pull(native(cotangent)))
+        return tensor(result)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        """The arrays' gradients, as tensors."""
+        pairs = zip(ctx.gradients(cotangent), ctx.needs_input_grad[3:], strict=True)
+        return None, None, None, *(gradient if needed else None for gradient, needed in pairs)
 
 
 def from_numpy(value: Any) -> Tensor:
