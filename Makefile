@@ -6,7 +6,7 @@
 #   make seeds     the quick profile under ten seeds: how many false alarms in how many cases
 #   make planted   faults planted in reimpl: how many the suite catches, and by what
 #   make lint      format, lint, types
-#   make bench     speed beside torch.nn
+#   make bench     speed beside torch.nn, and of the suite itself
 #   make gallery   what the image operators do, to look at: reports/gallery.html
 #
 # Variables: SUBJECT=pkg.module[:attribute]  DEVICE=cpu|cuda|all  OPS=conv2d,BatchNorm2d

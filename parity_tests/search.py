@@ -191,7 +191,8 @@ class Search:
     def dtype(self, number: int) -> torch.dtype:
         """The cell's, or where that is not the point one or the other of those drawn."""
         drawn = self.plan.subject.abilities.drawn(DRAWN_DTYPES)
-        return self.cell.dtype or drawn[number % len(drawn)]
+        # Thue and Morse's sequence: levels that alternate from row to row meet both dtypes.
+        return self.cell.dtype or drawn[number.bit_count() % len(drawn)]
 
     def rounds(self) -> Iterator[Round]:
         """Each regime in turn, several times; the rows to cover are dealt out to them."""

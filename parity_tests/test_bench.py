@@ -11,8 +11,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from parity_tests.bench import __main__ as bench
-from parity_tests.bench import growth, measure
+from parity_tests.bench import fresh, growth, measure, peers, stages, sweep
 from parity_tests.bench.shapes import REAL, SHAPES, TINY, Shape
+from parity_tests.trial import Trial
 
 
 def small(shape: Shape) -> Shape:
@@ -92,3 +93,72 @@ def test_means_are_geometric() -> None:
 def test_growth_has_primes() -> None:
     assert all(all(n % d for d in range(2, int(n**0.5) + 1)) for n in growth.LENGTHS["prime"])
     assert all(prod([2] * (n.bit_length() - 1)) == n for n in growth.LENGTHS["power of two"])
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of its first call without oneDNN
+@pytest.mark.parametrize("which", [0, 1], ids=sweep.PASSES)
+def test_the_floor_runs_the_very_cases_of_the_suite(which: int) -> None:
+    search = sweep.searches("softmax", torch.float64, seed=3)[which]
+    ran: list[Trial] = []
+    search.plan = replace(search.plan, announce=ran.append)
+    assert search.run() is None
+    again = sweep.searches("softmax", torch.float64, seed=3)[which]
+    assert [trial.call for trial in sweep.cases(again)] == [trial.call for trial in ran]
+    assert all(map(sweep.torch_twice, ran))
+
+
+def test_stages_take_their_own_time_and_all_of_it() -> None:
+    def busy(seconds: float) -> None:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
+    clock = stages.Clock()
+    inner = clock.within("bound", busy)
+
+    def outer() -> None:
+        busy(0.01)
+        inner(0.02)
+
+    clock.within("compare", outer)()
+    clock.lap()
+    assert 0.01 <= clock.seconds["compare"] < 0.02 <= clock.seconds["bound"] < 0.03
+
+
+def test_every_stage_is_met_and_the_boundaries_are_restored() -> None:
+    before = [getattr(owner, name) for owner, name, _ in stages.BOUNDARIES]
+    with stages.clocked() as clock:
+        for search in sweep.searches("softmax", torch.float64, seed=0):
+            assert search.run() is None
+    assert set(clock.seconds) == set(stages.STAGES)
+    assert [getattr(owner, name) for owner, name, _ in stages.BOUNDARIES] == before
+
+
+def test_who_cannot_be_measured_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> float:
+        raise ImportError("no expecttest")
+
+    monkeypatch.setattr(sweep, "PEERS", {"OpInfo": missing})
+    monkeypatch.setattr(sweep, "suite", lambda *_: 0.002)
+    monkeypatch.setattr(sweep, "floor", lambda *_: 0.001)
+    rows = {row["name"]: row for row in sweep.speeds(["softmax"], torch.float64)}
+    assert rows["OpInfo"]["value"] is None
+    assert rows["OpInfo"]["note"] == "not measured: no expecttest"
+    assert (rows["suite"]["value"], rows["suite"]["ratio"]) == (500.0, 2.0)
+    assert sweep.met(rows["suite"])
+    assert not sweep.met(rows["suite"] | {"ratio": 2.6})
+
+
+@pytest.mark.parametrize("who", peers.PEERS)
+def test_the_others_check_something(who: str) -> None:
+    if who == "PyTorch's OpInfo":
+        pytest.importorskip("expecttest")
+    (search, _) = sweep.searches("softmax", torch.float64, seed=0)
+    seconds = peers.PEERS[who](search.cell.op, torch.float64, search.plan.subject, 0)
+    assert seconds is not None
+    assert seconds > 0
+
+
+def test_what_follows_the_import_of_torch_is_timed_alone() -> None:
+    (taken,) = fresh.beyond_torch("end = start + 0.05\nwhile time.process_time() < end: pass", 1)
+    assert 0.05 <= taken < 0.1

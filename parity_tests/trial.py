@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -198,16 +199,19 @@ def on_cuda(trial: Trial) -> Iterator[None]:
 
     cuDNN allows TF32 by default, and matrix products do not.
     """
-    allowed = trial.check == "tf32"
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = cudnn.enabled, cudnn.allow_tf32, matmul.allow_tf32
-    if trial.device == "cuda":
-        cudnn.enabled, cudnn.allow_tf32, matmul.allow_tf32 = trial.cudnn, allowed, allowed
-    try:
+    if trial.device != "cuda":
         yield
-    finally:
-        if trial.device == "cuda":
-            cudnn.enabled, cudnn.allow_tf32, matmul.allow_tf32 = before
+        return
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    allowed, before = trial.check == "tf32", matmul.allow_tf32
+    # By ``flags``: once torch.testing._internal is imported, cuDNN's cannot be assigned any more.
+    kept = cudnn.benchmark, cudnn.benchmark_limit, cudnn.deterministic
+    with cudnn.flags(trial.cudnn, *kept, allowed):
+        matmul.allow_tf32 = allowed
+        try:
+            yield
+        finally:
+            matmul.allow_tf32 = before
 
 
 @contextmanager
@@ -227,11 +231,21 @@ def undisturbed() -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
+@cache
+def has_cuda() -> bool:
+    """Whether there is a GPU whose generator wants seeding."""
+    return torch.cuda.is_available()
+
+
 @contextmanager
 def seeded(seed: int = SEED) -> Iterator[None]:
     """The same state of torch's random generator for everyone, and afterwards the old one."""
     before = torch.random.get_rng_state()
-    torch.manual_seed(seed)
+    # Not torch.manual_seed: for every device that is absent it writes down the stack, at a cost of
+    # more than the rest of most cases.
+    torch.default_generator.manual_seed(seed)
+    if has_cuda():
+        torch.cuda.manual_seed_all(seed)
     try:
         yield
     finally:

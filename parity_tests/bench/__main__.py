@@ -1,6 +1,6 @@
-"""Both tables, printed as they are measured and stored.
+"""The tables, printed as they are measured and stored.
 
-    python -m parity_tests.bench [--device cuda] [--only PATTERN] [--output reports]
+    python -m parity_tests.bench [--device cuda] [--only PATTERN | --sweep] [--output reports]
 
 The machine should be quiet: times are the processor's, but caches and memory are shared.
 """
@@ -20,9 +20,10 @@ from typing import Any
 
 import torch
 
-from parity_tests.bench import growth
+from parity_tests.bench import growth, sweep
 from parity_tests.bench.measure import PASSES, entry
 from parity_tests.bench.shapes import SHAPES, Shape
+from parity_tests.bench.sweep import say
 from parity_tests.report.merge import environment, versions
 
 SCHEMA = 1
@@ -42,10 +43,9 @@ def main() -> int:
     chosen = options()
     device = chosen.device
     torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = False
-    shapes = [shape for shape in SHAPES if re.search(chosen.only, shape.name)]
+    shapes = [s for s in SHAPES if re.search(chosen.only, s.name) and not chosen.sweep]
     begun = time.time()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         torch.manual_seed(0)
         entries = list(measured(shapes, device))
     found = {
@@ -58,7 +58,8 @@ def main() -> int:
         "geomean": means(entries),
     }
     if device == "cpu" and not chosen.only:
-        found["growth"] = growth.table()
+        found["growth"] = [] if chosen.sweep else growth.table()
+        found["sweep"] = sweep.table()
     found["seconds"] = round(time.time() - begun, 1)
     name = "bench.json" if device == "cpu" else f"bench-{device}.json"
     for line in summary(found, baseline(chosen.output / "evidence" / name)):
@@ -75,6 +76,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m parity_tests.bench", description=__doc__)
     parser.add_argument("--device", choices=sorted(DTYPES), default="cpu")
     parser.add_argument("--only", default="", help="a pattern that names of shapes contain")
+    parser.add_argument("--sweep", action="store_true", help="the sweep alone")
     parser.add_argument("--output", type=Path, default=Path("reports"), help="folder")
     chosen = parser.parse_args()
     if chosen.device == "cuda" and not torch.cuda.is_available():
@@ -147,13 +149,11 @@ def summary(found: Mapping[str, Any], before: Mapping[str, Any] | None) -> Itera
         yield f"geometric mean of ours/torch, {group}: {mean:.2f}"
     if before is not None:
         yield f"compared with {before['started']}, {before['environment']['processor']}"
-        yield from slower(found["entries"], before["entries"]) or ["nothing is slower than before"]
-
-
-def say(line: str) -> None:
-    """A line on the screen at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+        now, then = (
+            [*of["entries"], *(row for row in of.get("sweep", ()) if row["ratio"] is not None)]
+            for of in (found, before)
+        )
+        yield from slower(now, then) or ["nothing is slower than before"]
 
 
 if __name__ == "__main__":

@@ -116,11 +116,12 @@ class Bench:
     means: tuple[str, ...]
     rows: tuple[tuple[str, tuple[tuple[str, str], ...], str], ...]  # shape, (text, css), notes
     facts: tuple[tuple[str, str], ...]
+    sweep: tuple[tuple[str, str, str, str, str, bool], ...]  # name, dtype, value, ratio, note, met
 
 
 def bench_of(bench: Json | None) -> Bench | None:
     """The view of bench.json."""
-    if bench is None or not bench["entries"]:
+    if bench is None or not (bench["entries"] or bench.get("sweep")):
         return None
     of: defaultdict[str, dict[str, Json]] = defaultdict(dict)
     for entry in bench["entries"]:
@@ -138,7 +139,16 @@ def bench_of(bench: Json | None) -> Bench | None:
             ("processor", str(bench["environment"]["gpu"] or bench["environment"]["processor"])),
             ("commit", str(bench["environment"]["commit"])),
         ),
+        sweep=tuple(map(swept, bench.get("sweep", ()))),
     )
+
+
+def swept(row: Json) -> tuple[str, str, str, str, str, bool]:
+    """A row of the sweep in words, and whether it reaches its goal."""
+    value = "" if row["value"] is None else f"{row['value']:g} {row['unit']}"
+    over = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+    told = "; ".join(filter(None, (row["goal"], row["note"])))
+    return row["name"], row["dtype"] or "", value, over, told, row["met"]
 
 
 def ratio(entry: Json | None) -> tuple[str, str]:

@@ -1,0 +1,67 @@
+"""What it costs to begin, and what a second worker is worth: in interpreters of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import torch
+
+IMPORT = "import reimpl"
+# Reading the tests' files and doctests, pytest and Hypothesis themselves, but running nothing.
+COLLECT = (
+    "import contextlib, os, pytest\n"
+    "with contextlib.redirect_stdout(open(os.devnull, 'w')):\n"
+    "    pytest.main(['--collect-only', '-q', '--doctest-modules', "
+    "'--pyargs', 'parity_tests', 'reimpl'])"
+)
+
+
+def beyond_torch(statement: str, times: int) -> list[float]:
+    """Processor seconds of a statement after importing torch, in fresh interpreters."""
+    program = (
+        f"import sys, time, torch\nstart = time.process_time()\n{statement}\n"
+        "sys.stderr.write(str(time.process_time() - start))"
+    )
+    found = []
+    for _ in range(times):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        found.append(float(done.stderr.split()[-1]))
+    return found
+
+
+def work(name: str) -> int:
+    """The cells of one operator, as a worker of a run examines them; how many cases."""
+    from parity_tests.bench.sweep import searches
+
+    torch.set_num_threads(1)
+    total = 0
+    for dtype in (torch.float64, torch.float32):
+        for search in searches(name, dtype, seed=0):
+            search.run()
+            total += sum(search.ledger.cases.values())
+    return total
+
+
+def efficiency(names: Sequence[str]) -> float:
+    """Seconds of one worker over twice those of two, on the same cells; 1 would be ideal."""
+    walls = []
+    for workers in (1, 2):
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            list(pool.map(work, list(names[-2:-1]) * 2 * workers))  # imports, first calls
+            start = time.perf_counter()
+            list(pool.map(work, names))
+            walls.append(time.perf_counter() - start)
+    return walls[0] / (2 * walls[1])
+
+
+def load() -> float | None:
+    """How many processes wanted a core in the last minute."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
