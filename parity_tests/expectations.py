@@ -43,6 +43,7 @@ class Expectation:
     dtypes: tuple[str, ...] = ()  # none named: all
     device: str = "*"
     versions: str = ""  # of torch, e.g. ">=2.11,<2.14"
+    processor_lacks: str = ""  # "fp16" or "bf16": where oneDNN cannot compute in it
     when: str = "True"  # a condition on the call, see ``region``
     # False where the fault depends on uninitialised memory or on the processor: the pinned case
     # need not fail every time and everywhere, and so cannot tell when torch is mended.
@@ -56,14 +57,15 @@ class Expectation:
             and any(fnmatchcase(check, pattern) for pattern in self.check.split("|"))
             and fnmatchcase(device, self.device)
             and (not self.dtypes or str(dtype).removeprefix("torch.") in self.dtypes)
-            and self.applies_to_this_torch()
+            and self.applies_here()
             and self.region(call)
         )
 
-    def applies_to_this_torch(self) -> bool:
-        """Whether the installed torch is one of the versions named."""
-        release = torch.__version__.split("+")[0]
-        return SpecifierSet(self.versions).contains(release, prereleases=True)
+    def applies_here(self) -> bool:
+        """Whether the installed torch is one of the versions named, and the processor as said."""
+        release, lacks = torch.__version__.split("+")[0], self.processor_lacks
+        meant = SpecifierSet(self.versions).contains(release, prereleases=True)
+        return meant and not (lacks and onednn_computes_in(lacks))
 
     def region(self, call: Call) -> bool:
         """``when``, with the call's arguments and state as names, and tensors as recipes."""
@@ -79,6 +81,11 @@ class Expectation:
     def case(self) -> Mapping[str, Any]:
         """The pinned case: op, check, dtype, device, regime and call."""
         return from_json(json.loads(self.pinned))
+
+
+def onednn_computes_in(kind: str) -> bool:
+    """Whether the processor has what oneDNN wants for a 16-bit type, "fp16" or "bf16"."""
+    return bool(getattr(torch.ops.mkldnn, f"_is_mkldnn_{kind}_supported")())
 
 
 def load(path: Path = OWN, subject: str = "torch") -> tuple[Expectation, ...]:

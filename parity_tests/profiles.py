@@ -10,19 +10,18 @@ class Profile:
     """How many cases a cell gets: per regime so many rounds, each a search of its own.
 
     A round forces one row of the covering set of parameter levels; its examples are drawn by
-    Hypothesis; each example is checked on several samples.
+    Hypothesis, beside the simplest call of all, with which the first round of a regime begins.
     """
 
     name: str
     rounds: int  # per regime, at least; the covering set may need more
-    examples: int  # per round
-    samples: int  # per example
+    examples: int  # per round, or per regime where the covering set needs more
     covers: bool = True  # whether every pair of levels is met, however many rounds that takes
     deep: bool = False  # torch.compile too
 
 
 PROFILES = {
-    "quick": Profile("quick", rounds=1, examples=2, samples=1, covers=False),
-    "default": Profile("default", rounds=1, examples=3, samples=2),
-    "deep": Profile("deep", rounds=3, examples=6, samples=3, deep=True),
+    "quick": Profile("quick", rounds=1, examples=1, covers=False),
+    "default": Profile("default", rounds=1, examples=5),
+    "deep": Profile("deep", rounds=3, examples=18, deep=True),
 }

@@ -244,10 +244,9 @@ def one_wide_and_filtered(call: Call) -> bool:
 
 
 def to_one_pixel(call: Call) -> bool:
-    """An interpolation of images, larger along both axes, to a single pixel."""
-    return len(call.arguments["input"].shape) == 4 and all(
-        m == 1 < n for n, m, _ in resampled(call)
-    )
+    """An interpolation of images of several rows to a single pixel."""
+    axes = list(resampled(call))
+    return len(axes) == 2 and axes[0][0] > 1 and all(m == 1 for _, m, _ in axes)
 
 
 def weighs_in_storage(call: Call) -> bool:

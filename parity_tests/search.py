@@ -1,7 +1,7 @@
 """From an operator and a check to a finished cell: search, shrink, simplify, report.
 
-Hypothesis draws configurations and shrinks failures; each configuration is checked on several
-seeded samples. A cell is one operator × check × dtype × device.
+Hypothesis draws calls and shrinks failures; what a case costs is the error bound, not its drawing,
+so every case has a call of its own. A cell is one operator × check × dtype × device.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from parity_tests.strategies import (
     Levels,
     Pair,
     calls,
-    covering_set,
+    covering_sets,
     levels_missing,
     met_pairs,
-    sample,
     stream,
+    varied,
 )
 from parity_tests.subjects import Subject
 from parity_tests.trial import (
@@ -48,6 +48,9 @@ Drawn = tuple[Call, list[dict[str, Any]]]  # a call, and the choices that led to
 
 # Where the dtype is not the point it alternates between these.
 DRAWN_DTYPES = (torch.float32, torch.float64)
+
+# Examples of a row of the covering set.
+A_ROW = 2
 
 # The error bound costs more than all the rest: of the results that are within one rounding of the
 # truth it is computed for one in so many.
@@ -201,13 +204,19 @@ class Search:
         compared = not (self.cell.dtype and self.cell.dtype.is_complex)
         regimes = [r for r in check.regimes if r != "special" or compared]
         rows = self.rows_to_cover()
-        # Degenerate sizes may refuse a level, so rows are covered in the other regimes.
+        # Degenerate sizes may refuse a level, so rows are covered in the other regimes. There every
+        # other round has one besides, as far as it goes: in between sizes are as odd as they like.
+        besides = tuple(rows[1::2])
         takers = [regime for regime in regimes if regime not in ("degenerate", "large")]
         count = profile.rounds
         if profile.covers:
             count = max(count, -(-len(rows) // len(takers)))
-        # The budget of a regime is spread over its rounds: a row needs one example, not three.
-        examples = -(-profile.rounds * profile.examples // count)
+        # The budget of a regime is spread over its rounds, and less of it goes to dear checks, and
+        # to modules, which have a function too.
+        share = check.share * (2 if self.cell.op.is_module else 1)
+        examples = -(-profile.rounds * profile.examples // (count * share))
+        if profile.covers:
+            examples = max(examples, -(-A_ROW // share))
         number = 0
         for turn in range(count):
             for regime in regimes:
@@ -215,37 +224,36 @@ class Search:
                     if turn < profile.rounds:
                         yield Round(regime, number, {}, 1, simplest=False)
                 else:
-                    forced = rows.pop() if rows and regime in takers else {}
+                    if regime == "degenerate":
+                        forced = besides[turn // 2] if turn % 2 and turn // 2 < len(besides) else {}
+                    else:
+                        forced = rows.pop() if rows else {}
                     # Which odd number meets which place is a lottery of its own.
                     more = 2 if regime == "special" and profile.covers else 1
-                    yield Round(regime, number, forced, more * examples, simplest=turn == 0)
+                    first = turn == 0
+                    yield Round(regime, number, forced, more * examples + first, simplest=first)
                 number += 1
-
-    def samples(self, regime: str) -> int:
-        """Samples of one configuration: fewer for dear checks, and for what has a function too."""
-        if regime == "large":
-            return 1
-        share = self.cell.check.share * (2 if self.cell.op.is_module else 1)
-        return max(1, self.plan.profile.samples // share)
 
     def rows_to_cover(self) -> list[Levels]:
         """Choices of levels that this cell must meet.
 
         Every level is met in every cell. Every pair of levels is met by the module's contract, by
-        the forward in every dtype, and by gradients, whose dtypes share them out.
+        forward and buffers in every dtype, and by gradients, whose dtypes share them out.
         """
         op, check = self.cell.op, self.cell.check
-        rows: list[Levels] = list(covering_set(op))
+        number, dtypes = self.dtype_number, len(check.dtypes(op))
+        sets = dtypes if check.name in ("forward", "buffers") else 1
+        rows = covering_sets(op, sets, stream(check.name, self.plan.seed))
         chosen: list[Levels]
-        if check.name in ("forward", "contract"):
-            chosen = rows
+        if check.name in ("forward", "buffers", "contract"):
+            chosen = list(rows[number])
         elif check.name == "gradients":
-            chosen = rows[self.dtype_number :: len(check.dtypes(op))]
+            chosen = list(rows[0][number::dtypes])
         else:
             chosen = []
-        chosen += levels_missing(chosen, rows)
+        chosen += levels_missing(chosen, rows[0])
         # Another dtype meets a level in another regime.
-        turn = self.dtype_number % max(1, len(chosen))
+        turn = number % max(1, len(chosen))
         return chosen[turn:] + chosen[:turn]
 
     @property
@@ -264,7 +272,7 @@ class Search:
                 return
             call, features = drawn
             try:
-                self.check_samples(call, round.regime, dtype)
+                self.check_call(call, round.regime, dtype)
             except Departure as departure:
                 found.append(Failure(departure.trial, departure))
                 raise
@@ -318,28 +326,25 @@ class Search:
             self.draw(round, lambda drawn: met.update(met_pairs(self.cell.op, drawn[1])))
         return met
 
-    def check_samples(self, call: Call, regime: str, dtype: torch.dtype) -> None:
-        """One drawn configuration on several samples."""
+    def check_call(self, call: Call, regime: str, dtype: torch.dtype) -> None:
+        """One drawn call."""
         if self.cell.op.written(call) and not self.plan.subject.abilities.in_place:
             return
-        for index in range(self.samples(regime)):
-            trial = self.trial(sample(call, index, regime), regime, dtype)
-            trial.measured = regime == "exact" or trial.one_in(MEASURED)
-            start = time.perf_counter()
-            try:
-                run_check(self.cell.check, trial)
-                self.ledger.note_time(trial, time.perf_counter() - start)
-            except Unsupported as refusal:
-                if self.passed_over(refusal):
-                    continue
-                if not self.ledger.comparisons:
-                    raise
-                # Who refuses some calls and takes others departs: unsupported is who takes none.
-                departure = Departure(
-                    f"takes other calls, but not this one: {refusal}", kind="partial"
-                )
-                departure.trial = trial
-                raise departure from refusal
+        trial = self.trial(varied(call, regime), regime, dtype)
+        trial.measured = regime == "exact" or trial.one_in(MEASURED)
+        start = time.perf_counter()
+        try:
+            run_check(self.cell.check, trial)
+            self.ledger.note_time(trial, time.perf_counter() - start)
+        except Unsupported as refusal:
+            if self.passed_over(refusal):
+                return
+            if not self.ledger.comparisons:
+                raise
+            # Who refuses some calls and takes others departs: unsupported is who takes none.
+            departure = Departure(f"takes other calls, but not this one: {refusal}", kind="partial")
+            departure.trial = trial
+            raise departure from refusal
 
     def trial(self, call: Call, regime: str, dtype: torch.dtype) -> Trial:
         """A trial of this cell."""

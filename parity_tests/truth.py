@@ -63,7 +63,8 @@ class Truth:
         trial = self.trial
 
         def stored(value: Tensor) -> Tensor:
-            dtype = trial.dtype.to_complex() if value.is_complex() else trial.dtype
+            dtype = computed_in(trial.dtype)
+            dtype = dtype.to_complex() if value.is_complex() else dtype
             return value.to(trial.device, None if is_integer(value) else dtype)
 
         return {name: stored(value) for name, value in self.values.items()}
@@ -91,7 +92,7 @@ class Truth:
             return list(results.values())
 
         with seeded():
-            bounds = bound(fn, stored, trial.dtype, rounding=trial.rounding)
+            bounds = bound(fn, stored, computed_in(trial.dtype), rounding=trial.rounding)
         paired = zip(produced, bounds, strict=True)
         return {name: with_class_of(self.values[name], b) for name, b in paired if b is not None}
 
@@ -176,6 +177,12 @@ def with_class_of(value: Tensor, b: Bounded) -> Bounded:
         return b
     error = torch.where(odd & value.isfinite(), math.inf, b.error)
     return Bounded(torch.where(odd, value, b.value), error, b.terms)
+
+
+def computed_in(dtype: torch.dtype) -> torch.dtype:
+    """The dtype itself, but for integers whose results are none: torch's default."""
+    floating = dtype.is_floating_point or dtype.is_complex
+    return dtype if floating else torch.get_default_dtype()
 
 
 def exactly(t: Tensor) -> Tensor:

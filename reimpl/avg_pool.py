@@ -252,7 +252,9 @@ def adapt(op: str, rank: int, input: Tensor, output_size: OptionalSize) -> Tenso
         )
     if not single and 0 in input.shape[-rank if rank < 3 else 1 :]:
         raise RuntimeError(f"{op}: input must have positions, got {tuple(input.shape)}")
-    arguments.dtype_among(op, input, (*REALS, *COMPLEX) if single else REALS)
+    # Along one or two axes torch asks for no kernel where there is nothing to average.
+    if single or rank == 3 or 0 not in (*input.shape[:-rank], *M):
+        arguments.dtype_among(op, input, (*REALS, *COMPLEX) if single else REALS)
     sizes = zip(input.shape[-rank:], M, strict=True)
     there, back, lengths = zip(*[_overlaps(l, m, input.device) for l, m in sizes], strict=True)
     y = _average(input, there, back, lengths)

@@ -74,7 +74,7 @@ def batch_norm(
         assert running_var is not None
         y = by_the_estimates(x, running_mean, running_var, weight, bias, eps)
     if not input.is_meta:  # on the meta device torch's strides are those of elementwise results
-        y = arrange(y, normalization_layout(input))
+        y = arrange(y, normalization_layout(input, running_mean, running_var, weight, bias))
     return y.to(input.dtype)
 
 

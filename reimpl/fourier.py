@@ -150,7 +150,7 @@ def _transformed(op: str, input: Tensor, lengths: Lengths, norm: str | None, sig
     floating = input.dtype if input.is_floating_point() or not real else torch.get_default_dtype()
 
     def forward(x: Tensor) -> Tensor:
-        x = resized(x, lengths)
+        x = resized(x.to(floating), lengths)
         z = x.to(COMPLEX_OF[floating])  # whose strides are no longer zero where those of x were
         strides = x.stride() if op in _ONE_AXIS else z.stride()
         return spectrum(z, lengths, sign, scale, strides)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reimpl import arguments, resampling
 from reimpl.arguments import REALS, Ints, accumulator
+from reimpl.avg_pool import adapt
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.resampling import Axis, Entries, resample
 
@@ -74,8 +75,9 @@ def interpolate(
     recompute = recompute_scale_factor or (mode == "area" and size is None)
     sizes, scales = _sizes(op, L, size, scale_factor, recompute)
     _check_sizes(op, shape, sizes, mode, f"size={size}, scale_factor={scale_factor}")
-    # Torch has kernels for images of bytes; where nothing is to be averaged it asks for none.
-    images = mode in _SELECTING or _RANKS[mode] == (2,) or (mode == "area" and input.numel() == 0)
+    if mode == "area":
+        return adapt(op, rank, input, sizes)
+    images = mode in _SELECTING or _RANKS[mode] == (2,)  # of bytes, for which torch has kernels
     arguments.dtype_among(op, input, (*REALS, torch.uint8) if images else REALS)
     skips = antialias or (input.dtype == torch.uint8 and mode not in _SELECTING)
     x = input.to(accumulator(input.dtype))
@@ -86,15 +88,12 @@ def interpolate(
             x = resample(x, i - rank, axis, entries)
     if x is input:  # nothing was resampled
         x = x.clone()
-    return arrange(x, _channels_last(input, mode)).to(input.dtype)
+    return arrange(x, _channels_last(input)).to(input.dtype)
 
 
-def _channels_last(input: Tensor, mode: str) -> bool:
-    """Whether torch returns channels last; its pooling does for one and two axes only."""
-    image = input.unsqueeze(2) if mode == "area" and input.dim() == 3 else input
-    if image.dim() not in ((4,) if mode == "area" else (4, 5)) or image.numel() == 0:
-        return False
-    return looks_channels_last(image)
+def _channels_last(input: Tensor) -> bool:
+    """Whether torch returns channels last."""
+    return input.dim() in (4, 5) and input.numel() > 0 and looks_channels_last(input)
 
 
 def _entries(axis: Axis, mode: str, antialias: bool, sizes: Ints, dtype: torch.dtype) -> Entries:
@@ -103,8 +102,6 @@ def _entries(axis: Axis, mode: str, antialias: bool, sizes: Ints, dtype: torch.d
         small = len(sizes) == 2 and sum(sizes) <= 128  # the limit is torch's, for its CPU kernels
         single = small or dtype != torch.float64
         return resampling.select(axis, exact=mode == "nearest-exact", single=single, small=small)
-    if mode == "area":
-        return resampling.average(axis)
     if antialias:
         return resampling.filter(axis, _FILTERS[mode])
     return resampling.interpolate(axis, _KERNELS.get(mode, resampling.LINEAR))
@@ -158,7 +155,8 @@ def _check_sizes(op: str, shape: Ints, sizes: Ints, mode: str, given: str) -> No
         raise NotImplementedError(
             f"{op}: mode must be one for an input of {len(shape)} axes, got {mode!r}"
         )
-    if min(L) < 1 or shape[1] < least:
+    averaged = mode == "area" and set(sizes) == {1}  # whatever there is: of nothing that is NaN
+    if (min(L) < 1 and not averaged) or shape[1] < least:
         raise RuntimeError(f"{op}: input must have no empty axis but its batch, got {shape}")
     if min(sizes) < least:
         raise RuntimeError(f"{op}: at least {least} of every axis must be left of {L}, got {given}")

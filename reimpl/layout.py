@@ -11,6 +11,13 @@ from torch import Tensor
 
 _HALF = (torch.float16, torch.bfloat16)
 _SINGLE = (torch.float32, torch.complex64)
+# Those of the 16-bit types that the processor computes in, as oneDNN wants it.
+_ONEDNN_HALF = tuple(
+    dtype
+    for dtype, name in ((torch.bfloat16, "bf16"), (torch.float16, "fp16"))
+    if torch.backends.mkldnn.is_available()
+    and getattr(torch.ops.mkldnn, f"_is_mkldnn_{name}_supported")()
+)
 
 
 def looks_channels_last(t: Tensor) -> bool:
@@ -80,7 +87,7 @@ def convolution_layout(
         return x.dtype in _HALF or x.dtype in _SINGLE
     if overhangs or not torch.backends.mkldnn.enabled:
         return False
-    return x.dtype in _HALF or (x.dtype in _SINGLE and _onednn(x, w, strided, groups))
+    return x.dtype in _ONEDNN_HALF or (x.dtype in _SINGLE and _onednn(x, w, strided, groups))
 
 
 def _onednn(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:
@@ -91,8 +98,14 @@ def _onednn(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:
     return big_enough and not (pointwise and torch.get_num_threads() == 1)
 
 
-def normalization_layout(x: Tensor) -> bool:
-    """Whether torch's batch norm of ``x`` (N, C, *L) returns channels last."""
+def normalization_layout(x: Tensor, *parameters: Tensor | None) -> bool:
+    """Whether torch's batch norm of ``x`` (N, C, *L) returns channels last.
+
+    Where axes of size one leave room for doubt its kernel for contiguous tensors takes ``x`` for
+    channels last, and the one that runs if some parameter is not contiguous for plain.
+    """
     if x.dim() not in (4, 5) or x.is_contiguous():
         return False
-    return x.movedim(1, -1).is_contiguous() or looks_channels_last(x)
+    if all(t is None or t.is_contiguous() for t in parameters) and x.movedim(1, -1).is_contiguous():
+        return True
+    return looks_channels_last(x)

@@ -90,7 +90,12 @@ def _gradient(x: Tensor, y: Tensor, n: Tensor, p: float, axes: Ints) -> Tensor:
     if p == 0:
         return torch.zeros_like(x)
     size = y.abs()
-    return sign * size.masked_fill(size == 0, 1).pow(p - 1)
+    return sign * size.masked_fill((size == 0) | (n == 0), 1).pow(p - 1)
+
+
+def _has_no_slope_at_zero(p: float) -> bool:
+    """Whether torch's norm is flat there; for p = 1 and 2 its formulas are NaN if eps is 0."""
+    return p == 0 or (1 < p < math.inf and p != 2)
 
 
 class _Normalize(Differentiable):
@@ -112,6 +117,8 @@ class _Normalize(Differentiable):
         x, least, y, n = ctx.saved_tensors
         d, u = n.clamp_min(least), _gradient(x, y, n, ctx.p, ctx.axes)
         gn = gn - (y.conj() * gy).real.sum(ctx.axes, keepdim=True) / d
+        if _has_no_slope_at_zero(ctx.p):
+            gn = gn.masked_fill(n == 0, 0)
         return gy / d + u * torch.where(n >= least, gn, 0), None, None, None
 
     @staticmethod

@@ -13,7 +13,6 @@ positions that do not depend on it. With output position o at u on the axis of t
     select      j = ⌊o·s⌋, or to be exact ⌊u + ½⌋
     interpolate a[o, j] = k(j − u) for the taps j around u; beyond the edges stands the edge
     filter      a[o, j] = k((j − u)/max(s, 1)) / Σ: downwards the kernel widens, against aliasing
-    average     a[o, j] = 1/count from ⌊o·in/out⌋ up to ⌈(o+1)·in/out⌉
 
 with a kernel k of half-width h: a triangle (h = 1), Keys's cubic (h = 2) or Lanczos's (h = 3).
 """
@@ -162,16 +161,6 @@ def filter(axis: Axis, kernel: Kernel) -> Entries:
     source, inside = _windows(low, high, 2 * ceil(reach) + 1)
     weight = kernel.function((source - centre.unsqueeze(1) + 0.5) / width) * inside
     return _rows(axis, source, weight / weight.sum(1, keepdim=True), inside)
-
-
-def average(axis: Axis) -> Entries:
-    """The windows of adaptive average pooling."""
-    n, m, o = axis.size, max(axis.out, 1), torch.arange(axis.out)
-    low = (o * n).div(m, rounding_mode="floor")
-    high = -(-(o + 1) * n).div(m, rounding_mode="floor")
-    source, inside = _windows(low, high, -(-n // m) + 1)
-    weight = (high - low).double().reciprocal()
-    return _rows(axis, source, weight.unsqueeze(1).expand(source.shape), inside)
 
 
 def _range(n: int) -> Tensor:

@@ -24,7 +24,7 @@ BOOKKEEPING = "bookkeeping"
 # Who calls the function, its name there, and the stage that it begins.
 BOUNDARIES: tuple[tuple[Any, str, str], ...] = (
     (search, "draw_each", "drawing"),
-    (search.Search, "check_samples", BOOKKEEPING),
+    (search.Search, "check_call", BOOKKEEPING),
     (Recipe, "tensor", "data"),
     (verdict, "poison", "data"),
     (verdict, "run_subject", "subject"),

@@ -28,7 +28,7 @@ from parity_tests.expectations import excuse
 from parity_tests.ops import named
 from parity_tests.profiles import PROFILES
 from parity_tests.search import Cell, Drawn, Plan, Search
-from parity_tests.strategies import sample
+from parity_tests.strategies import varied
 from parity_tests.trial import Trial
 
 OPERATORS = (
@@ -101,9 +101,8 @@ def cases(search: Search) -> Iterator[Trial]:
         met: list[Drawn] = []
         search.draw(round, met.append)
         for call, _ in met:
-            for index in range(search.samples(round.regime)):
-                one = sample(call, index, round.regime)
-                yield search.trial(one, round.regime, search.dtype(round.number))
+            drawn = varied(call, round.regime)
+            yield search.trial(drawn, round.regime, search.dtype(round.number))
 
 
 def torch_twice(trial: Trial) -> bool:

@@ -36,7 +36,8 @@ class Geometry:
 
 def geometry(d: Draw, rank: int, word: str = "numbers") -> Geometry:
     """Kernel, stride, dilation and padding; degenerate ones huge on the first axis."""
-    kernels = {1: (1, 2, 3, 7), 2: (1, 2, 3, 6), 3: (1, 2, 3)}[rank]
+    # Beyond five taps kernels block and unroll, each in its own way.
+    kernels = (1, 2, 3, *((d.integer(5, 9),) if rank < 3 else ()))
 
     def usual(*values: int, huge: int) -> Callable[[int], Ints]:
         return lambda axis: (*values, huge) if d.degenerate and axis == 0 else values

@@ -149,25 +149,31 @@ def transform(name: str, reference: Callable[..., Tensor]) -> Op:
     definition = (along_several if several else along_one)(inverse=inverse)
     arguments = "s=None, dim=None" if several else "n=None, dim=-1"
     more = {"feasible": lengths_need_s} if several else {}
+
+    def wide(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+        """Of integers, which torch transforms in its default dtype."""
+        return reference(input.double(), *rest, **options)
+
     return Op(
         name=name,
         signature=f"(input, {arguments}, norm=None)",
         definition=definition,
         draw=draw_several if several else draw_one,
         differentiable=("input",),
-        dtypes=(*WIDE, *COMPLEX),
+        dtypes=(*WIDE, *COMPLEX, torch.int64, torch.uint8),
         levels=SEVERAL_LEVELS if several else ONE_LEVELS,
         bad=SEVERAL_FAULTS if several else ONE_FAULTS,
         primitives=("cos", "sin", "complex"),
         relations=(relations.homogeneous,),
         reference=reference,
+        oracle=lambda dtype: reference if dtype.is_floating_point or dtype.is_complex else wide,
         **more,  # type: ignore[arg-type]
     )
 
 
 # --- filters ---
 
-CUTOFFS = (0.25, 0.1, 0.37, 0.5, 0.8)
+CUTOFFS = (0.25, 0.1, 0.37, 0.5, 0.8, 30.0)
 
 
 def frequency(H: int, W: int) -> Tensor:

@@ -18,12 +18,17 @@ from parity_tests.ops.dtypes import FLOATS
 from parity_tests.recipe import Recipe
 from parity_tests.strategies import Draw
 
+Ints = tuple[int, ...]
+
 RANKS = {"linear": (1,), "bilinear": (2,), "bicubic": (2,), "lanczos": (2,), "trilinear": (3,)}
 ANY_RANK = (2, 1, 3)
 SELECTING = ("nearest", "nearest-exact")
 UNALIGNED = (*SELECTING, "area", "lanczos")
 FILTERING = ("bilinear", "bicubic", "lanczos")
-SIZES = ("any", "one", "the same", "double", "a divisor")
+OLD_SIZES = ("any", "one")
+SIZES = ("any", "one", "the same", "double", "a half", "a third")
+GIVEN = ("size", "scale_factor", "scale_factor, by axis")
+SCALES = ("whole", "fraction", "ratio", "near")
 MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact")
 
 
@@ -107,8 +112,14 @@ def telling(name: str) -> Callable[[torch.dtype], Callable[..., nn.Module]]:
 # --- calls ---
 
 
+def draw_sizes(d: Draw, rank: int) -> Ints:
+    """Sizes to about 120 for one axis, few on the others; one is a size of its own."""
+    kinds = d.per_axis("old size", rank, lambda _: OLD_SIZES)
+    return tuple(1 if kind == "one" else draw_size(d, rank, a) for a, kind in enumerate(kinds))
+
+
 def draw_size(d: Draw, rank: int, axis: int) -> int:
-    """Sizes to about 120 for one axis, few on the others."""
+    """The size of an axis."""
     if d.degenerate:
         return d.integer(1, 2)
     most = {1: 120, 2: 12, 3: 5}[rank]
@@ -117,37 +128,49 @@ def draw_size(d: Draw, rank: int, axis: int) -> int:
     return d.integer(1, most)
 
 
-def draw_scale(d: Draw, n: int, most: int) -> float:
+def draw_scale(d: Draw, n: int) -> float:
     """A factor that leaves at least one element: round ones, ratios, and a bit more than those."""
-    kind = d.choice("scale", ("round", "ratio", "near"))
-    if kind == "round":
-        factors = (2.0, 1.0, 1.5, 3.0, *((0.5,) if n > 1 else ()), *((1 / 3,) if n > 3 else ()))
-        return factors[d.integer(0, len(factors) - 1)]
-    m = d.integer(1, most)
+    kind = d.choice("scale", SCALES)
+    if kind == "whole":
+        return (2.0, 1.0, 3.0)[d.integer(0, 2)]
+    if kind == "fraction":
+        return (1.5, 0.5, 1 / 3)[d.integer(0, 2 if n > 3 else n > 1)]
+    m = d.integer(1, largest(n))
     more = 0 if kind == "ratio" else d.integer(1, 63) / 64
     factor = (m + more) / n
     return factor if int(n * factor) >= 1 else 1.0  # 49·(1/49) is less than 1
 
 
-def draw_new(d: Draw, n: int, most: int, size: str) -> int:
-    """A size that formulas and kernels have a case of their own for, or any."""
-    m = {"one": 1, "the same": n, "double": 2 * n, "a divisor": n // 3 if n % 3 == 0 else n // 2}
-    return min(max(1, m[size]), 120) if size != "any" else d.integer(1, most)
+def draw_new(d: Draw, n: int, size: str) -> tuple[int, int]:
+    """A size, and a new one: any, or one that formulas and kernels have a case of their own for."""
+    if size == "any":
+        return n, d.integer(1, largest(n))
+    if size in ("a half", "a third"):
+        parts = 2 if size == "a half" else 3
+        return parts * max(1, n // parts), max(1, n // parts)
+    n = min(n, 60) if size == "double" else n
+    return n, {"one": 1, "the same": n, "double": 2 * n}[size]
 
 
-def draw_target(d: Draw, L: tuple[int, ...], *, layer: bool) -> dict[str, Any]:
-    """The sizes to interpolate to, or factors."""
-    most = [max(2, min(120, 2 * n + 3)) for n in L]
-    by_size = d.choice("given as", ("size", "scale_factor")) == "size"
+def largest(n: int) -> int:
+    """The largest size to go to."""
+    return max(2, min(120, 2 * n + 3))
+
+
+def draw_target(d: Draw, L: Ints, *, layer: bool) -> tuple[Ints, dict[str, Any]]:
+    """Sizes that suit the level of the new ones, and those, or factors."""
+    given = d.choice("given as", GIVEN)
+    by_size = given == "size"
     sizes = d.per_axis("new size", len(L), lambda _: SIZES if by_size else SIZES[:1])
     if by_size:
-        new = (draw_new(d, *each) for each in zip(L, most, sizes, strict=True))
-        return {"size": one_or_all(d, tuple(new))}
-    if d.integer(0, 1):
-        return {"scale_factor": draw_scale(d, min(L), min(most))}
-    factors = tuple(draw_scale(d, n, m) for n, m in zip(L, most, strict=True))
+        d.choice("scale", SCALES[:1])
+        L, new = zip(*(draw_new(d, *each) for each in zip(L, sizes, strict=True)), strict=True)
+        return L, {"size": one_or_all(d, new)}
+    if given == "scale_factor":
+        return L, {"scale_factor": draw_scale(d, min(L))}
+    factors = tuple(draw_scale(d, n) for n in L)
     # Torch's modules take no list of factors.
-    return {"scale_factor": factors if layer else one_or_all(d, factors)}
+    return L, {"scale_factor": factors if layer else one_or_all(d, factors)}
 
 
 def one_or_all(d: Draw, values: tuple[Any, ...]) -> Any:
@@ -160,10 +183,8 @@ def draw_interpolate(d: Draw, *, modes: tuple[str, ...], layer: bool = False) ->
     """A valid call of the function, or of Upsample with its constructor's arguments."""
     mode = d.choice("mode", modes)
     rank = d.choice("spatial axes", RANKS.get(mode, ANY_RANK))
-    L = tuple(draw_size(d, rank, axis) for axis in range(rank))
-    N = d.batch_size()
-    x = d.tensor(N, max(1, d.channels()), *L, batched=True)
-    target = draw_target(d, L, layer=layer)
+    L, target = draw_target(d, draw_sizes(d, rank), layer=layer)
+    x = d.tensor(d.batch_size(), max(1, d.channels()), *L, batched=True)
     arguments: dict[str, Any] = {"input": x, **target, "mode": mode}
     arguments["align_corners"] = d.choice(
         "align_corners", (None,) if mode in UNALIGNED else (None, False, True)
@@ -188,9 +209,9 @@ def finite_cotangent(d: Draw, call: Call) -> Call:
 
 def draw_descendant(d: Draw) -> Call:
     """UpsamplingNearest2d and UpsamplingBilinear2d have a mode each."""
-    L = tuple(draw_size(d, 2, axis) for axis in range(2))
+    L, target = draw_target(d, draw_sizes(d, 2), layer=True)
     x = d.tensor(d.choice("batch", (2, 1, 3)), max(1, d.channels()), *L, batched=True)
-    call = Call({"input": x, **draw_target(d, L, layer=True)}, {}, ("input",), d.cotangent())
+    call = Call({"input": x, **target}, {}, ("input",), d.cotangent())
     return finite_cotangent(d, call)
 
 
@@ -296,7 +317,8 @@ DESCENDANT_FAULTS = (
 def goes_together(levels: Mapping[str, Any]) -> bool:
     """Modes that select know no corners, few modes filter, and factors are not sizes."""
     mode = levels["mode"]
-    if levels["given as"] == "scale_factor" and levels["new size"] != "any":
+    by_size = levels["given as"] == "size"
+    if levels["scale"] != SCALES[0] if by_size else levels["new size"] != SIZES[0]:
         return False
     if levels["spatial axes"] not in RANKS.get(mode, ANY_RANK):
         return False
@@ -330,8 +352,10 @@ FUNCTION_PINNED = (
 LEVELS = {
     "mode": MODES,
     "spatial axes": ANY_RANK,
-    "given as": ("size", "scale_factor"),
+    "old size": OLD_SIZES,
+    "given as": GIVEN,
     "new size": SIZES,
+    "scale": SCALES,
     "align_corners": (None, False, True),
 }
 
@@ -353,7 +377,7 @@ INTERPOLATIONS = (
         bad=FUNCTION_FAULTS,
         relations=LINEAR,
         pinned=FUNCTION_PINNED,
-        primitives=("sin",),
+        primitives=("sin", "floor_divide"),
         oracle=selecting,
     ),
     Op(
@@ -370,6 +394,7 @@ INTERPOLATIONS = (
         feasible=goes_together,
         bad=LAYER_FAULTS,
         relations=LINEAR,
+        primitives=("floor_divide",),
         oracle=telling("Upsample"),
     ),
     Op(
@@ -379,7 +404,7 @@ INTERPOLATIONS = (
         draw=draw_descendant,
         differentiable=("input",),
         dtypes=(*FLOATS, torch.uint8),
-        levels={"given as": ("size", "scale_factor")},
+        levels={"old size": OLD_SIZES, "given as": GIVEN},
         bad=DESCENDANT_FAULTS,
         oracle=telling("UpsamplingNearest2d"),
     ),
@@ -390,7 +415,7 @@ INTERPOLATIONS = (
         draw=draw_descendant,
         differentiable=("input",),
         dtypes=(*FLOATS, torch.uint8),
-        levels={"given as": ("size", "scale_factor")},
+        levels={"old size": OLD_SIZES, "given as": GIVEN},
         bad=DESCENDANT_FAULTS,
         oracle=telling("UpsamplingBilinear2d"),
     ),
