@@ -15,6 +15,7 @@
 #            NOVENV=1 uses the current interpreter and installs nothing.
 
 WORKERS ?= auto
+SEEDS ?= 0,1,2
 PYTHON ?= python3
 
 ifdef NOVENV
@@ -48,7 +49,7 @@ seeds: $(READY)
 	@$(RUN) -m parity_tests seeds -n $(WORKERS) -- $(OPTIONS) --parity-profile=quick
 
 planted: $(READY)
-	@$(RUN) -m parity_tests planted $(FAULTS) -n $(WORKERS) --seeds $(or $(SEEDS),0,1,2) \
+	@$(RUN) -m parity_tests planted $(FAULTS) -n $(WORKERS) --seeds $(SEEDS) \
 	  $(if $(PROFILE),--profile $(PROFILE)) $(if $(SAMPLE),--sample $(SAMPLE)) \
 	  $(if $(CHANGED),--changed $(CHANGED)) $(if $(OTHERS),--others)
 

@@ -217,7 +217,7 @@ class Search:
         examples = -(-profile.rounds * profile.examples // (count * share))
         if profile.covers:
             examples = max(examples, -(-A_ROW // share))
-        number = 0
+        number, met = 0, {regime: set[tuple[str, Any]]() for regime in takers}
         for turn in range(count):
             for regime in regimes:
                 if regime == "large":  # as dear as a round of small ones
@@ -227,7 +227,7 @@ class Search:
                     if regime == "degenerate":
                         forced = besides[turn // 2] if turn % 2 and turn // 2 < len(besides) else {}
                     else:
-                        forced = rows.pop() if rows else {}
+                        forced = dealt(rows, met[regime]) if rows else {}
                     # Which odd number meets which place is a lottery of its own.
                     more = 2 if regime == "special" and profile.covers else 1
                     first = turn == 0
@@ -364,6 +364,14 @@ class Search:
             deep=plan.profile.deep,
             announce=plan.announce,
         )
+
+
+def dealt(rows: list[Levels], met: set[tuple[str, Any]]) -> Levels:
+    """Take the row that adds most levels to those that its regime has met."""
+    row = max(rows, key=lambda row: len(row.items() - met))
+    rows.remove(row)
+    met |= row.items()
+    return row
 
 
 def rounds_of_calls(op: Op, regime: str, *, examples: int, seed: int) -> list[Call]:

@@ -181,12 +181,11 @@ def varied(call: Call, regime: str) -> Call:
         shape, layout = recipe.shape, recipe.layout
         if recipe.batched and shape[0]:
             shape = (shape[0] % 3 + 1, *shape[1:])
-        if recipe.fixed:
-            pass
-        elif regime == "layout":
-            layout = layouts[(recipe.seed * 2654435761 + 40503 + len(name)) // 7 % len(layouts)]
-        elif recipe.layout == "contiguous":
-            layout = "channels_last"
+        if not recipe.fixed and (regime == "layout" or recipe.layout == "contiguous"):
+            hashed = (recipe.seed * 2654435761 + 40503 + len(name)) // 7
+            # Where layouts are not what it is about channels_last is the usual one.
+            usual = regime != "layout" and hashed // 64 % 2
+            layout = "channels_last" if usual else layouts[hashed % len(layouts)]
         return replace(recipe, shape=shape, layout=layout)
 
     return call.with_recipes(vary)

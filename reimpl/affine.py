@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from reimpl.arguments import Ints
-from reimpl.function import Differentiable
+from reimpl.function import Differentiable, call
 
 
 def affine(x: Tensor, a: Tensor | None, b: Tensor | None, axes: Ints) -> Tensor:
@@ -25,7 +25,7 @@ def affine(x: Tensor, a: Tensor | None, b: Tensor | None, axes: Ints) -> Tensor:
     """
     if a is None and b is None:
         return x.clone() if x.requires_grad else x
-    return (_Affine if torch.compiler.is_compiling() else _DualAffine).apply(x, a, b, axes)
+    return call(_Affine, _DualAffine, x, a, b, axes)
 
 
 def per_channel(x: Tensor, a: Tensor | None, b: Tensor | None) -> Tensor:

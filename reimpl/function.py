@@ -1,12 +1,14 @@
-"""The autograd Function that every hand-written backward derives from."""
+"""The autograd Function that every hand-written backward derives from, and how it is called."""
 
 from __future__ import annotations
 
 import inspect
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch.autograd import Function
+from torch._functorch.utils import unwrap_dead_wrappers
+from torch.autograd import Function, forward_ad
 
 
 class Differentiable(Function):
@@ -23,6 +25,27 @@ class Differentiable(Function):
         if isinstance(forward, staticmethod):
             function: Any = forward.__func__
             function.__signature__ = inspect.signature(function)
+
+
+def call(plain: type[Differentiable], dual: type[Differentiable], *args: Any) -> Any:
+    """The Function of those arguments; ``dual`` is the ``plain`` one with a jvp.
+
+    Dynamo refuses a Function that has a jvp. And a Function costs more than a small operator, so
+    where nobody asks for a derivative it is its forward and no more: the backward of a backward
+    mostly. Otherwise it is called as ``Function.apply`` calls it, but for the binding of arguments
+    to the signature, which ours need not.
+    """
+    if torch.compiler.is_compiling():
+        return plain.apply(*args)
+    if torch._C._are_functorch_transforms_active():
+        return dual.apply(*args)
+    if forward_ad._current_level < 0 and not (torch.is_grad_enabled() and _needs_grad(args)):
+        return dual.forward(*args)
+    return super(Function, dual).apply(*unwrap_dead_wrappers(args))  # type: ignore[misc]
+
+
+def _needs_grad(args: tuple[Any, ...]) -> bool:
+    return any(isinstance(a, Tensor) and a.requires_grad for a in args)
 
 
 def unviewed(y: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from reimpl import arguments
 from reimpl.arguments import INTEGERS, REALS, accumulator
-from reimpl.function import Differentiable
+from reimpl.function import Differentiable, call
 from reimpl.initial import conv_uniform_
 
 _DTYPES = (*REALS, torch.complex64, torch.complex128, *INTEGERS)
@@ -46,7 +46,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def product(a: Tensor, b: Tensor) -> Tensor:
     """The matrix product a·b, or one for each index of leading axes; its own backward."""
-    return (_Product if torch.compiler.is_compiling() else _DualProduct).apply(a, b)
+    return call(_Product, _DualProduct, a, b)
 
 
 class _Product(Differentiable):

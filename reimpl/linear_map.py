@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from reimpl.function import Differentiable, unviewed
+from reimpl.function import Differentiable, call, unviewed
 
 Map = Callable[[Tensor], Tensor]
 
@@ -23,8 +22,7 @@ def linear_map(x: Tensor, map: Map, adjoint: Map, shifted: Map | None = None) ->
 
     ``shifted`` computes ``map(x)`` plus a constant in one go, and then that is the value.
     """
-    function = _Linear if torch.compiler.is_compiling() else _DualLinear
-    return function.apply(x, map, adjoint, shifted or map)
+    return call(_Linear, _DualLinear, x, map, adjoint, shifted or map)
 
 
 class _Linear(Differentiable):

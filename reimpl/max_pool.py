@@ -1,20 +1,14 @@
 r"""Max pooling over windows that lie at regular steps, or that adapt to the size of the output.
 
-First the place of every window's maximum is found; it has no derivative. The value then is a
-selection at that place (see :mod:`reimpl.selection`), and so is every derivative of it.
-
-Of equal maxima the first in row-major order counts, of several NaN the last. Windows are products
-of intervals, so the search goes axis by axis, the last axis first: the maxima of the rows, then
-the maximum of these, which keeps both orders. What lies outside the grid is never chosen.
+How maxima are found, and where, is the affair of :mod:`reimpl.maxima`.
 
 Letters: N samples, C channels, *L input and *M output positions, *K taps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import inf
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,11 +16,11 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.arguments import INTEGERS, REALS
 from reimpl.layout import arrange, looks_channels_last
+from reimpl.maxima import Adaptive, Looks, Regular, chosen, maxima, places
 from reimpl.pooling import pooled_input, pooled_windows
-from reimpl.selection import gather
 
 Size = int | Sequence[int]
-Pooled = Tensor | tuple[Tensor, Tensor]
+Pooled = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 
 
 def max_pool1d(
@@ -155,8 +149,8 @@ def _max_pool(
     arguments.dtype_among(op, input, REALS if alone else (*REALS, *INTEGERS))
     windows = pooled_windows(op, tuple(input.shape[-rank:]), *geometry)
     channels_last = not alone and _channels_last(input, rank)
-    axes = [_Regular(*axis) for axis in zip(*windows, strict=True)]
-    return _pool(input, axes, channels_last, return_indices)
+    looks = [Regular(*axis) for axis in zip(*windows, strict=True)]
+    return _pool(input, looks, channels_last, return_indices)
 
 
 def _adaptive_max_pool(
@@ -176,11 +170,11 @@ def _adaptive_max_pool(
             raise error(f"{op}: output_size must be one or {rank} ints, got {output_size}")
         output_size = [l if m is None else m for l, m in zip(L, output_size, strict=True)]
     M = arguments.per_axis(op, "output_size", output_size, rank, 0)
-    axes = [
-        _Adaptive(l, m) if m == 0 or l % m else _Regular(l, m, l // m, l // m)
+    looks = [
+        Adaptive(l, m) if m == 0 or l % m else Regular(l, m, l // m, l // m)
         for l, m in zip(L, M, strict=True)
     ]
-    return _pool(input, axes, rank < 3 and _channels_last(input, rank), return_indices)
+    return _pool(input, looks, rank < 3 and _channels_last(input, rank), return_indices)
 
 
 def _channels_last(x: Tensor, rank: int) -> bool:
@@ -191,115 +185,15 @@ def _channels_last(x: Tensor, rank: int) -> bool:
     return x.dim() == max(rank, 2) + 2 and looks_channels_last(x)
 
 
-class _Regular(NamedTuple):
-    """The windows along one axis: tap k of window m looks at s·m + d·k − p."""
-
-    l: int
-    m: int
-    k: int
-    s: int
-    p: int = 0
-    d: int = 1
-
-    def positions(self, device: torch.device) -> list[Tensor]:
-        """Where each tap looks in every window, (M); the first not in front of the grid."""
-        start = torch.arange(self.m, device=device) * self.s - self.p
-        first = torch.where(start < 0, start.remainder(self.d), start)
-        return [first, *[start + self.d * k for k in range(1, self.k)]]
-
-    @property
-    def misses(self) -> bool:
-        """Whether some window has no tap inside the grid."""
-        return any(start % self.d >= self.l for start in range(-self.p, 0, self.s)[: self.m])
-
-    def taps(self, x: Tensor, axis: int, outside: float) -> list[Tensor]:
-        """What each tap sees in every window: views of the padded tensor."""
-        behind = self.s * (self.m - 1) + self.d * (self.k - 1) + 1 - self.p - self.l
-        if self.p or behind > 0:
-            x = torch.constant_pad_nd(x, (0, 0) * (-1 - axis) + (self.p, max(0, behind)), outside)
-        windows = x.unfold(axis, self.d * (self.k - 1) + 1, self.s).narrow(axis - 1, 0, self.m)
-        return [windows[..., self.d * k] for k in range(self.k)]
-
-
-class _Adaptive(NamedTuple):
-    """The windows along one axis from ⌊m·L/M⌋ up to ⌈(m+1)·L/M⌉.
-
-    A window shorter than others looks at its last element again, which changes no maximum.
-    """
-
-    l: int
-    m: int
-
-    def positions(self, device: torch.device) -> list[Tensor]:
-        """Where each tap looks in every window, (M)."""
-        start = torch.arange(self.m + 1, device=device) * self.l
-        first = start[:-1].div(self.m, rounding_mode="floor")
-        last = (start[1:] - 1).div(self.m, rounding_mode="floor")
-        return [torch.minimum(first + k, last) for k in range(self.l // max(1, self.m) + 2)]
-
-    def taps(self, x: Tensor, axis: int, _outside: float) -> list[Tensor]:
-        """What each tap sees in every window."""
-        return [x.index_select(axis, at) for at in self.positions(x.device)]
-
-
-def _pool(
-    input: Tensor,
-    axes: Sequence[_Regular | _Adaptive],
-    channels_last: bool,
-    return_indices: bool,
-) -> Pooled:
-    """The values at the places found, in torch's layout; with the places if asked for."""
-    batched = input.dim() == len(axes) + 2
+def _pool(input: Tensor, looks: Looks, channels_last: bool, return_indices: bool) -> Pooled:
+    """The values, and the places if asked for, in torch's layout."""
+    batched = input.dim() == len(looks) + 2
     x = input if batched else input.unsqueeze(0)
-    lowest = -inf if x.is_floating_point() else torch.iinfo(x.dtype).min
-    index = _search(x.detach(), axes, lowest)
-    missing = _missing(axes, x.device)
-    place = index if missing is None else index.masked_fill(missing, 0)
-    y = gather(x.flatten(2), place.flatten(2)).view(index.shape)
-    if missing is not None:
-        y = y.masked_fill(missing, lowest)
-    y, index = arrange(y, channels_last), arrange(index, channels_last)
-    if not batched:
-        y, index = y.squeeze(0), index.squeeze(0)
-    return (y, index) if return_indices else y
-
-
-def _search(x: Tensor, axes: Sequence[_Regular | _Adaptive], lowest: float) -> Tensor:
-    """Where in its channel the maximum of every window lies: (N, C, *L) -> (N, C, *M).
-
-    Without a number above ``lowest`` that is the window's first place not in front of the grid.
-    """
-    index = first = None
-    size = 1  # of the axes behind
-    for axis, look in zip(range(-1, -len(axes) - 1, -1), reversed(axes), strict=True):
-        rows = [size * at.view(-1, *(1,) * (-1 - axis)) for at in look.positions(x.device)]
-        first = rows[0] if first is None else rows[0] + first
-        places: Iterable[Tensor] = rows
-        if index is not None:
-            inner = look.taps(index, axis, 0)
-            places = (row + i for row, i in zip(rows, inner, strict=True))
-        x, index = _first_maximum(look.taps(x, axis, lowest), places, first, lowest)
-        size *= look.l
-    assert index is not None
-    return index
-
-
-def _first_maximum(
-    taps: Iterable[Tensor], places: Iterable[Tensor], place: Tensor, lowest: float
-) -> tuple[Tensor, Tensor]:
-    """The first of the largest among the taps, or the last NaN, and its place."""
-    best: Any = lowest
-    for tap, here in zip(taps, places, strict=True):
-        place = torch.where((tap > best) | tap.isnan(), here, place)
-        best = tap if best is lowest else torch.maximum(best, tap)
-    return best, place
-
-
-def _missing(axes: Sequence[_Regular | _Adaptive], device: torch.device) -> Tensor | None:
-    """Which windows lie in the padding, the grid between their dilated taps; None if none does."""
-    missing: Tensor | None = None
-    for behind, look in enumerate(reversed(axes)):
-        if isinstance(look, _Regular) and look.misses:
-            beyond = (look.positions(device)[0] >= look.l).view(-1, *(1,) * behind)
-            missing = beyond if missing is None else missing | beyond
-    return missing
+    index = places(x.detach(), looks) if return_indices else None
+    y = maxima(x, looks) if index is None else chosen(x, index, looks)
+    y = arrange(y, channels_last)
+    y = y if batched else y.squeeze(0)
+    if index is None:
+        return y
+    index = arrange(index, channels_last)
+    return y, index if batched else index.squeeze(0)

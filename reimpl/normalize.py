@@ -21,7 +21,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
-from reimpl.function import Differentiable
+from reimpl.function import Differentiable, call
 
 
 def normalize(
@@ -61,8 +61,7 @@ def normalize(
     x = input.to(accumulator(input.dtype))
     x = x if input.dim() else x.reshape(1)
     least = torch.full((), eps, dtype=input.dtype, device=input.device).to(x.dtype).real
-    function = _Normalize if torch.compiler.is_compiling() else _DualNormalize
-    y, _ = function.apply(x, least, p, axes)
+    y, _ = call(_Normalize, _DualNormalize, x, least, p, axes)
     y = y.clone() if y.requires_grad else y  # the caller may write to it, and it is saved
     y = y.reshape(input.shape).to(input.dtype)
     return y if out is None else torch.sub(y.detach(), 0, out=out)
@@ -123,9 +122,9 @@ class _Normalize(Differentiable):
 
     @staticmethod
     def vmap(_info: Any, in_dims: Any, x: Tensor, least: Tensor, p: float, axes: Ints) -> Any:
-        function = _Normalize if torch.compiler.is_compiling() else _DualNormalize
         axes = tuple([axis + 1 for axis in axes])
-        return function.apply(x.movedim(in_dims[0], 0), least, p, axes), (0, 0)
+        x = x.movedim(in_dims[0], 0)
+        return call(_Normalize, _DualNormalize, x, least, p, axes), (0, 0)
 
 
 class _DualNormalize(_Normalize):

@@ -15,10 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from reimpl.function import Differentiable
+from reimpl.function import Differentiable, call
 
 Map = Callable[[Tensor], Tensor]
 Pull = Callable[[Tensor, Tensor], Tensor]
@@ -28,8 +27,7 @@ def by_formulas(
     x: Tensor, f: Map, pull: Pull, push: Pull | None = None, *, by_output: bool = False
 ) -> Tensor:
     """``f(x)``, with the derivatives that ``pull`` and ``push`` (by default the same) say."""
-    function = _ByFormulas if torch.compiler.is_compiling() else _DualByFormulas
-    return function.apply(x, f, pull, push or pull, by_output)
+    return call(_ByFormulas, _DualByFormulas, x, f, pull, push or pull, by_output)
 
 
 class _ByFormulas(Differentiable):

@@ -14,16 +14,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from reimpl.arguments import accumulator
-from reimpl.function import Differentiable
+from reimpl.function import Differentiable, call
 
 
 def gather(x: Tensor, i: Tensor) -> Tensor:
     """The elements of ``x`` at ``i``: (*, L), (*, M) -> (*, M)."""
     return _selection(x, i, None, False)
+
+
+def scatter_add(y: Tensor, i: Tensor, size: int) -> Tensor:
+    """Zeros, with ``y`` added at ``i``: (*, M), (*, M) -> (*, size)."""
+    return _selection(y, i, size, False)
 
 
 def overwrite(y: Tensor, i: Tensor, size: int) -> Tensor:
@@ -32,8 +36,7 @@ def overwrite(y: Tensor, i: Tensor, size: int) -> Tensor:
 
 
 def _selection(x: Tensor, i: Tensor, size: int | None, last: bool) -> Tensor:
-    function = _Selection if torch.compiler.is_compiling() else _DualSelection
-    return function.apply(x, i, size, last)
+    return call(_Selection, _DualSelection, x, i, size, last)
 
 
 class _Selection(Differentiable):

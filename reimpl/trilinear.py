@@ -27,11 +27,10 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from reimpl import blocks, columns, slabs
-from reimpl.function import Differentiable, unviewed
+from reimpl.function import Differentiable, call, unviewed
 from reimpl.windows import Windows
 
 Gradients = tuple[Tensor | None, Tensor | None, None]
@@ -40,17 +39,17 @@ _X, _W, _Y = "NGC", "GOC", "NGO"  # the leading axes of the three tensors, by le
 
 def correlate(x: Tensor, w: Tensor, windows: Windows) -> Tensor:
     """y[n,g,o,m] = Σ_{c,k} w[g,o,c,k] · x[n,g,c, s·m + d·k − p]."""
-    return (_Correlate if torch.compiler.is_compiling() else _DualCorrelate).apply(x, w, windows)
+    return call(_Correlate, _DualCorrelate, x, w, windows)
 
 
 def spread(y: Tensor, w: Tensor, windows: Windows) -> Tensor:
     """x[n,g,c,l] = Σ_{o,m,k : s·m + d·k − p = l} w[g,o,c,k] · y[n,g,o,m]."""
-    return (_Spread if torch.compiler.is_compiling() else _DualSpread).apply(y, w, windows)
+    return call(_Spread, _DualSpread, y, w, windows)
 
 
 def relate(x: Tensor, y: Tensor, windows: Windows) -> Tensor:
     """w[g,o,c,k] = Σ_{n,m} y[n,g,o,m] · x[n,g,c, s·m + d·k − p]."""
-    return (_Relate if torch.compiler.is_compiling() else _DualRelate).apply(x, y, windows)
+    return call(_Relate, _DualRelate, x, y, windows)
 
 
 # From as many bytes on it costs more to write all columns to memory than to loop over samples.

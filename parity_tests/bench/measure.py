@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import statistics
 import tempfile
 import time
@@ -21,6 +22,8 @@ from torch import Tensor
 
 import reimpl
 from parity_tests.bench.shapes import Shape
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own lines, on every use
 
 ROUNDS = 7
 LEAST_SECONDS = 0.002  # a measurement repeats its call until it takes at least this long
