@@ -14,7 +14,7 @@ and M positions of an axis.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import gcd
+from math import gcd, prod
 from typing import Any, NamedTuple
 
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
 from reimpl.layout import arrange, looks_channels_last
-from reimpl.linear_map import linear_map
+from reimpl.linear_map import Map, linear_map
 from reimpl.pooling import flag, pooled_input, pooled_windows
 from reimpl.windows import Windows
 
@@ -202,6 +202,41 @@ class _Steps(NamedTuple):
 _Sums = _Intervals | _Steps
 
 
+def _along(axes: Sequence[_Sums]) -> Map:
+    """The sums along the trailing axes, one after the other."""
+
+    def sums(x: Tensor) -> Tensor:
+        for axis, windows in enumerate(axes, start=-len(axes)):
+            x = windows.sums(x, axis)
+        return x
+
+    return sums
+
+
+# Up to so many taps of windows in all it is faster to write them out.
+_SMALL = 1 << 13
+
+
+def _sums_of(windows: Windows, lead: int) -> tuple[Map, Map]:
+    """The sums over regular windows of so many channels, and their adjoint."""
+    rank = len(windows.size)
+    if lead * prod(windows.positions + windows.kernel) > _SMALL:
+        there, back = zip(*[_Steps.of(windows, axis) for axis in range(rank)], strict=True)
+        return _along(there), _along(back)
+
+    def sums(x: Tensor) -> Tensor:
+        taps = windows.gather(x.reshape(-1, 1, 1, *windows.size))  # (1, 1, *K, N·C, *M)
+        y = taps.sum(tuple(range(2, 2 + rank)), dtype=x.dtype)
+        return y.view(*x.shape[:-rank], *windows.positions)
+
+    def spread(y: Tensor) -> Tensor:
+        each = y.reshape(1, 1, *(1,) * rank, -1, *windows.positions)
+        x = windows.scatter(each.expand(1, 1, *windows.kernel, *each.shape[-rank - 1 :]))
+        return x.view(*y.shape[:-rank], *windows.size)
+
+    return sums, spread
+
+
 def pool(
     op: str,
     rank: int,
@@ -227,16 +262,9 @@ def pool(
     if D is not None and arguments.integer(op, "divisor_override", D) == 0:
         raise RuntimeError(f"{op}: divisor_override must not be zero, got {D}")
     arguments.dtype_among(op, input, (*REALS, torch.int64))
-    there, back, lengths = [], [], []
-    for axis, (L, M, K, s, p, _) in enumerate(zip(*windows, strict=True)):
-        steps, reverse = _Steps.of(windows, axis)
-        there.append(steps)
-        back.append(reverse)
-        start = s * torch.arange(M, device=input.device) - p
-        padded = (start + K).clamp(max=L + p) - start
-        members = (start + K).clamp(max=L) - start.clamp(min=0)
-        lengths.append(padded if count_include_pad else members)
-    y = _average(input, there, back, lengths if D is None else [D])
+    lengths = [_lengths(axis, count_include_pad, input.device) for axis in _each_axis(windows)]
+    sums, spread = _sums_of(windows, input.shape[:-rank].numel())
+    y = _average(input, sums, spread, lengths if D is None else [D])
     return arrange(y, rank < 3 and _channels_last(input, rank)).to(input.dtype)
 
 
@@ -255,10 +283,25 @@ def adapt(op: str, rank: int, input: Tensor, output_size: OptionalSize) -> Tenso
     # Along one or two axes torch asks for no kernel where there is nothing to average.
     if single or rank == 3 or 0 not in (*input.shape[:-rank], *M):
         arguments.dtype_among(op, input, (*REALS, *COMPLEX) if single else REALS)
-    sizes = zip(input.shape[-rank:], M, strict=True)
-    there, back, lengths = zip(*[_overlaps(l, m, input.device) for l, m in sizes], strict=True)
-    y = _average(input, there, back, lengths)
+    L = tuple(input.shape[-rank:])
+    if single:
+        y = _average(input, *_whole(L), L)
+    else:
+        overlaps = [_overlaps(l, m, input.device) for l, m in zip(L, M, strict=True)]
+        there, back, lengths = zip(*overlaps, strict=True)
+        y = _average(input, _along(there), _along(back), lengths)
     return arrange(y, (rank < 3 or single) and _channels_last(input, rank)).to(input.dtype)
+
+
+def _whole(size: Ints) -> tuple[Map, Map]:
+    """The sum over all positions, and its adjoint."""
+    axes = tuple(range(-len(size), 0))
+
+    def spread(y: Tensor) -> Tensor:
+        each = y.expand(*y.shape[: -len(size)], *size)
+        return each.clone(memory_format=torch.contiguous_format)
+
+    return lambda x: x.sum(axes, keepdim=True), spread
 
 
 def _overlaps(L: int, M: int, device: torch.device) -> tuple[_Sums, _Sums, Tensor | int]:
@@ -276,27 +319,37 @@ def _intervals(L: int, M: int, device: torch.device) -> _Intervals:
     return _Intervals(i * L // max(M, 1), -(-(i + 1) * L // max(M, 1)), most)
 
 
-def _average(
-    input: Tensor, there: Sequence[_Sums], back: Sequence[_Sums], sizes: Sequence[Tensor | int]
-) -> Tensor:
-    """Sums along the trailing axes over the product of ``sizes``, one per axis or one in all."""
+def _lengths(axis: Windows, count_include_pad: bool, device: torch.device) -> Tensor | int:
+    """The entries of each window along one axis: of the padded grid, or of the grid."""
+    (L,), (M,), (K,), (s,), (p,), _ = axis
+    last = s * (M - 1) - p + K
+    if last <= L + p if count_include_pad else (p == 0 and last <= L):
+        return K
+    start = torch.arange(-p, s * M - p, s, device=device)
+    if count_include_pad:
+        return (start + K).clamp(max=L + p) - start
+    return (start + K).clamp(max=L) - start.clamp(min=0)
+
+
+def _each_axis(windows: Windows) -> list[Windows]:
+    """The windows along each axis alone."""
+    return [Windows(*[(n,) for n in axis]) for axis in zip(*windows, strict=True)]
+
+
+def _average(input: Tensor, sums: Map, spread: Map, sizes: Sequence[Tensor | int]) -> Tensor:
+    """Sums over the product of ``sizes``, one per axis or one in all."""
     rounding = None if input.is_floating_point() or input.is_complex() else "trunc"
     divisor: Tensor | int = 1
     for size in sizes:
         divisor = (divisor.unsqueeze(-1) if isinstance(divisor, Tensor) else divisor) * size
 
-    def sums(x: Tensor) -> Tensor:
-        for axis, windows in enumerate(there, start=-len(there)):
-            x = windows.sums(x, axis)
-        return torch.div(x, divisor, rounding_mode=rounding)
+    def averages(x: Tensor) -> Tensor:
+        return torch.div(sums(x), divisor, rounding_mode=rounding)
 
     def shares(y: Tensor) -> Tensor:
-        y = y / divisor
-        for axis, windows in enumerate(back, start=-len(back)):
-            y = windows.sums(y, axis)
-        return y
+        return spread(y / divisor)
 
-    return linear_map(input.to(accumulator(input.dtype)), sums, shares)
+    return linear_map(input.to(accumulator(input.dtype)), averages, shares)
 
 
 def _output_size(op: str, rank: int, output_size: Any, input: Tensor) -> Ints:

@@ -314,7 +314,7 @@ def average(rank: int, name: str) -> Op:
             # The last window would start in the padding behind and is dropped (pytorch#57178).
             example(rank, kernel_size=2, stride=5, padding=1, ceil_mode=True),
         ),
-        primitives=("floor_divide",),
+        primitives=("floor_divide", "constant_pad_nd"),
         relations=(*LINEAR, relations.moves_with_its_input),
     )
 
