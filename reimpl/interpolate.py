@@ -12,7 +12,7 @@ from reimpl import arguments, resampling
 from reimpl.arguments import REALS, Ints, accumulator
 from reimpl.avg_pool import adapt
 from reimpl.layout import arrange, looks_channels_last
-from reimpl.resampling import Axis, Entries, resample
+from reimpl.resampling import Axis, Entries, remembered, resample
 
 _SELECTING = ("nearest", "nearest-exact")
 # The numbers of spatial axes that a mode is for.
@@ -96,6 +96,7 @@ def _channels_last(input: Tensor) -> bool:
     return input.dim() in (4, 5) and input.numel() > 0 and looks_channels_last(input)
 
 
+@remembered
 def _entries(axis: Axis, mode: str, antialias: bool, sizes: Ints, dtype: torch.dtype) -> Entries:
     """The matrix of one axis."""
     if mode in _SELECTING:

@@ -5,8 +5,9 @@ with weights that depend on the sizes alone:
 
     y[o] = Σ_j a[o, j] · x[j]        backward: gx[j] = Σ_o a[o, j] · gy[o]
 
-Only entries are multiplied, never the zeros between them: 0 · ∞ is NaN, and a NaN must not reach
-positions that do not depend on it. With output position o at u on the axis of the input,
+The zeros between the entries are multiplied only where all numbers are finite: 0 · ∞ is NaN, and a
+NaN must not reach positions that do not depend on it. With output position o at u on the axis of
+the input,
 
     u = (o + ½)·s − ½,  s = in/out or 1/scale_factor;  aligned corners: u = o·s, s = (in−1)/(out−1)
 
@@ -20,11 +21,14 @@ with a kernel k of half-width h: a triangle (h = 1), Keys's cubic (h = 2) or Lan
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil, pi
-from typing import NamedTuple
+from functools import lru_cache
+from math import ceil, pi, prod
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
+from torch.utils._python_dispatch import _disable_current_modes
 
 from reimpl.linear_map import linear_map
 
@@ -51,14 +55,15 @@ class Axis(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """The matrix: ``weight`` (None: 1) at row ``target`` and column ``source``.
+    """The matrix: ``weight`` at row ``target`` and column ``source``, or all rows in turn, with 1.
 
     A row ``out`` is no row: entries there only fill up the windows that are narrower than others.
     """
 
     source: Tensor
-    target: Tensor
-    weight: Tensor | None
+    target: Tensor | None = None
+    weight: Tensor | None = None
+    matrix: Tensor | None = None  # all of it, where it is small
 
 
 class Kernel(NamedTuple):
@@ -68,34 +73,98 @@ class Kernel(NamedTuple):
     half: int
 
 
+def remembered(make: Callable[..., Entries]) -> Callable[..., Entries]:
+    """``make``, but once for the same arguments: an axis's entries depend on numbers alone.
+
+    They are made beneath all modes, and neither kept nor taken where transforms or a compiler put
+    something in the place of tensors.
+    """
+
+    @lru_cache(maxsize=256)
+    def made(*arguments: Any) -> Entries:
+        with _disable_current_modes(), torch.inference_mode(False):
+            return make(*arguments)
+
+    def get(*arguments: Any) -> Entries:
+        return (make if _is_traced() else made)(*arguments)
+
+    return get
+
+
+def _is_traced() -> bool:
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+
+
 def resample(x: Tensor, dim: int, axis: Axis, entries: Entries) -> Tensor:
     """``x`` with the axis ``dim`` (counted from the end) resampled."""
-    source, target, weight = entries
-    if weight is not None and x.dtype == torch.uint8:
+    source, target, weight, matrix = entries
+    if target is None or weight is None:
+        source = source.to(x.device)
+        return linear_map(
+            x,
+            lambda t: t.index_select(dim, source),
+            lambda t: _added(t, dim, source, axis.size),
+        )
+    if x.dtype == torch.uint8:
         return _resample_bytes(x, dim, axis, source, target, weight)
-    source, target = source.to(x.device), target.to(x.device)
-    weight = None if weight is None else weight.to(x.device, x.dtype)
+    source, target, weight = (t.to(x.device) for t in (source, target, weight.to(x.dtype)))
+    # Elsewhere a look at the numbers would wait for the device, or there are none to look at.
+    looked_at = x.device.type == "cpu" and type(x) in (Tensor, Parameter) and not _is_traced()
+    a = matrix.to(x.dtype) if looked_at and matrix is not None else None
 
     def forward(t: Tensor) -> Tensor:
+        if a is not None and _is_finite(t):
+            return _along(t, dim, a)
         return _carry(t, dim, source, target, weight, axis.out)
 
     def adjoint(t: Tensor) -> Tensor:
+        if a is not None and _is_finite(t):
+            return _along(t, dim, a.t())
         return _carry(t, dim, target, source, weight, axis.size)
 
     return linear_map(x, forward, adjoint)
 
 
-def _carry(
-    x: Tensor, dim: int, start: Tensor, end: Tensor, weight: Tensor | None, n: int
-) -> Tensor:
+# Up to so many columns and rows the whole matrix multiplies faster than its entries alone.
+DENSE = 128, 2048
+
+
+def _is_finite(x: Tensor) -> bool:
+    """Whether zeros of the matrix may be multiplied as well; sums that overflow may not."""
+    return bool(x.sum().isfinite())
+
+
+def _matrix(axis: Axis, source: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """All of it: (out, in)."""
+    a = weight.new_zeros(axis.out + 1, axis.size + 1)
+    a.index_put_((target, source), weight, accumulate=True)
+    return a[: axis.out, : axis.size]
+
+
+def _along(x: Tensor, dim: int, a: Tensor) -> Tensor:
+    """The product of the matrix with the axis ``dim``, sample by sample: to the bit alike."""
+    x = x if dim == -2 else x.movedim(dim, -1)
+    N, *inner, rows, size = x.shape
+    if dim == -2:
+        y = torch.bmm(a.expand(N * prod(inner), *a.shape), x.reshape(N * prod(inner), rows, size))
+        return y.view(N, *inner, a.shape[0], size)
+    y = torch.bmm(x.reshape(N, prod(inner) * rows, size), a.t().expand(N, *a.t().shape))
+    return y.view(N, *inner, rows, a.shape[0]).movedim(-1, dim)
+
+
+def _added(y: Tensor, dim: int, source: Tensor, n: int) -> Tensor:
+    """Every position of ``y`` added to where it was taken from, of ``n``."""
+    shape = list(y.shape)
+    shape[dim] = n
+    return y.new_zeros(shape).index_add_(dim, source, y)
+
+
+def _carry(x: Tensor, dim: int, start: Tensor, end: Tensor, weight: Tensor, n: int) -> Tensor:
     """Add weight·x[start] to position ``end`` of an axis of size ``n``."""
-    rows = x.movedim(dim, 0)
     # An entry outside the matrix is read from anywhere and added to a row that is dropped.
-    rows = rows.index_select(0, start.clamp_max(x.shape[dim] - 1))
-    if weight is not None:
-        rows = rows * weight.view(-1, *(1,) * (x.dim() - 1))
-    sums = rows.new_zeros(n + 1, *rows.shape[1:]).index_add_(0, end, rows)
-    return sums[:n].movedim(0, dim)
+    rows = x.movedim(dim, 0).index_select(0, start.clamp_max(x.shape[dim] - 1))
+    rows = rows * weight.view(-1, *(1,) * (x.dim() - 1))
+    return _added(rows, 0, end, n + 1)[:n].movedim(0, dim)
 
 
 def _resample_bytes(
@@ -105,9 +174,7 @@ def _resample_bytes(
 
     b is the most that leaves the largest weight below 2¹⁵·2⁻ᵇ. All sums are exact in double.
     """
-    a = torch.zeros(axis.out + 1, axis.size + 1, dtype=torch.float64)
-    a.index_put_((target, source), weight, accumulate=True)
-    a = a[: axis.out, : axis.size]
+    a = _matrix(axis, source, target, weight)
     units = 2.0 ** torch.arange(1, 23)
     unit = 2.0 ** ((a.amax() * units + 0.5).floor() < 2**15).sum()
     a = (a.abs() * unit + 0.5).floor() / unit * a.sign()
@@ -130,7 +197,7 @@ def select(axis: Axis, *, exact: bool, single: bool, small: bool) -> Entries:
     else:
         u = o * step
     source = u.float().floor().long().clamp(0, axis.size - 1)  # floorf() again
-    return Entries(source, torch.arange(axis.out), None)
+    return Entries(source)
 
 
 def _rounded(u: Tensor, working: torch.dtype) -> Tensor:
@@ -180,7 +247,9 @@ def _rows(axis: Axis, source: Tensor, weight: Tensor, inside: Tensor | None = No
     if inside is not None:
         target = target.where(inside, axis.out)
         source = source.where(inside, axis.size)
-    return Entries(source.reshape(-1), target.reshape(-1), weight.reshape(-1))
+    source, target, weight = source.reshape(-1), target.reshape(-1), weight.reshape(-1)
+    small = axis.size <= DENSE[0] and axis.out <= DENSE[1]
+    return Entries(source, target, weight, _matrix(axis, source, target, weight) if small else None)
 
 
 def _triangle(t: Tensor) -> Tensor:

@@ -359,6 +359,9 @@ LEVELS = {
     "align_corners": (None, False, True),
 }
 
+# Divisions of indices, and a look at whether all numbers are finite.
+LOOKS = ("floor_divide", "_local_scalar_dense")
+
 LINEAR = (relations.homogeneous, relations.blind_to_order_of_samples)
 
 INTERPOLATIONS = (
@@ -377,7 +380,7 @@ INTERPOLATIONS = (
         bad=FUNCTION_FAULTS,
         relations=LINEAR,
         pinned=FUNCTION_PINNED,
-        primitives=("sin", "floor_divide"),
+        primitives=("sin", *LOOKS),
         oracle=selecting,
     ),
     Op(
@@ -394,7 +397,7 @@ INTERPOLATIONS = (
         feasible=goes_together,
         bad=LAYER_FAULTS,
         relations=LINEAR,
-        primitives=("floor_divide",),
+        primitives=LOOKS,
         oracle=telling("Upsample"),
     ),
     Op(
@@ -406,6 +409,7 @@ INTERPOLATIONS = (
         dtypes=(*FLOATS, torch.uint8),
         levels={"old size": OLD_SIZES, "given as": GIVEN},
         bad=DESCENDANT_FAULTS,
+        primitives=LOOKS,
         oracle=telling("UpsamplingNearest2d"),
     ),
     Op(
@@ -417,6 +421,7 @@ INTERPOLATIONS = (
         dtypes=(*FLOATS, torch.uint8),
         levels={"old size": OLD_SIZES, "given as": GIVEN},
         bad=DESCENDANT_FAULTS,
+        primitives=LOOKS,
         oracle=telling("UpsamplingBilinear2d"),
     ),
 )
