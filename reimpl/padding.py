@@ -137,6 +137,10 @@ def _framed(x: Tensor, amounts: Amounts, value: float, channels_last: bool) -> T
 def pad_by_selection(op: str, x: Tensor, amounts: Amounts, mode: str) -> Tensor:
     """``x`` padded by ``(lo, hi)`` along each trailing axis, the entries taken from ``x``."""
     _check(op, x, amounts, mode)
+    if all(min(pair) >= 0 for pair in amounts):
+        return linear_map(
+            x, lambda t: _surrounded(t, amounts, mode), lambda t: _folded_back(t, amounts, mode)
+        )
     for axis, (lo, hi) in enumerate(amounts, start=-len(amounts)):
         if lo or hi:
             x = _select(x, axis, lo, hi, mode)
@@ -162,6 +166,54 @@ def _check(op: str, x: Tensor, amounts: Amounts, mode: str) -> None:
         )
     if not any(size + lo + hi for size, (lo, hi) in zip(sizes, amounts, strict=True)):
         raise RuntimeError(f"{op}: padding must leave something of {sizes}, got {amounts}")
+
+
+def _surrounded(x: Tensor, amounts: Amounts, mode: str) -> Tensor:
+    """One copy of ``x``, and then its margins axis by axis from what is there already."""
+    shape = list(x.shape)
+    for axis, (lo, hi) in enumerate(amounts, start=-len(amounts)):
+        shape[axis] += lo + hi
+    y = x.new_empty(shape)
+    _inner(y, amounts).copy_(x)
+    for axis, pair in enumerate(amounts, start=-len(amounts)):
+        for margin, origin in _margins(y, axis, *pair, mode):
+            margin.copy_(origin if mode != "reflect" else origin.flip(axis))
+    return y
+
+
+def _folded_back(y: Tensor, amounts: Amounts, mode: str) -> Tensor:
+    """Every margin added back to where it was copied from, the last axis first."""
+    y = y.clone(memory_format=torch.contiguous_format)
+    for axis in range(-1, -len(amounts) - 1, -1):
+        for margin, origin in _margins(y, axis, *amounts[axis], mode):
+            if mode == "reflect":
+                origin.add_(margin.flip(axis))
+            else:
+                origin.add_(margin.sum(axis, keepdim=True) if mode == "replicate" else margin)
+    return _inner(y, amounts).clone(memory_format=torch.contiguous_format)
+
+
+def _inner(y: Tensor, amounts: Amounts) -> Tensor:
+    """What lies between the margins."""
+    for axis, (lo, hi) in enumerate(amounts, start=-len(amounts)):
+        y = y.narrow(axis, lo, y.shape[axis] - lo - hi)
+    return y
+
+
+def _margins(y: Tensor, axis: int, lo: int, hi: int, mode: str) -> list[tuple[Tensor, Tensor]]:
+    """The margins of an axis that are there, each with its origin (in reverse for ``reflect``)."""
+    size = y.shape[axis] - lo - hi
+    origins = {
+        "reflect": ((lo + 1, lo), (lo + size - 1 - hi, hi)),
+        "replicate": ((lo, 1), (lo + size - 1, 1)),
+        "circular": ((size, lo), (lo, hi)),
+    }[mode]
+    margins = (0, lo), (lo + size, hi)
+    return [
+        (y.narrow(axis, *margin), y.narrow(axis, *origin))
+        for margin, origin in zip(margins, origins, strict=True)
+        if margin[1]
+    ]
 
 
 def _select(x: Tensor, axis: int, lo: int, hi: int, mode: str) -> Tensor:
