@@ -1,4 +1,4 @@
-"""The plans of convolution agree to the bit, and each one passes the checks by itself."""
+"""The plans of an operator agree to the bit, and convolution's pass the checks by themselves."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from parity_tests.ops import OPS
 from parity_tests.profiles import PROFILES
 from parity_tests.search import Cell, Plan, examine
 from reimpl import blocks, columns, slabs, trilinear
+from reimpl.standardize import standardize
 from reimpl.windows import Windows, spanned
 
 CONVOLUTIONS = [
@@ -87,3 +88,58 @@ def test_the_frugal_plans_pass_by_themselves(
     outcome = examine(Cell(op, claim, dtype, "cpu"), plan)
     assert outcome.status in ("pass", "known"), outcome.reason
     assert outcome.ledger.comparisons
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "axes", "parameters"),
+    [
+        ((4, 8), (1,), (1, 8)),
+        ((1, 8), (1,), (1, 8)),
+        ((2, 3, 4), (0, 2), (1, 3, 1)),
+        ((3, 2, 4), (2,), (1, 2, 1)),
+        ((3, 2, 4, 2), (2, 3), (1, 2, 4, 1)),
+    ],
+    ids=["layer", "layer of one", "batch", "instance", "group"],
+)
+@given(
+    given_a=st.booleans(),
+    given_b=st.booleans(),
+    dtype=st.sampled_from([torch.float64, torch.complex128]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=20, deadline=None, database=None, derandomize=True)
+def test_derivatives_of_standardization_agree_to_the_bit_on_exact_numbers(
+    shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    parameters: tuple[int, ...],
+    centred: bool,
+    given_a: bool,
+    given_b: bool,
+    dtype: torch.dtype,
+    seed: int,
+) -> None:
+    """In place, and by the plain formulas where the derivative is itself to be differentiated."""
+    random = torch.Generator().manual_seed(seed)
+
+    def integers(shape: tuple[int, ...]) -> Tensor:
+        t = torch.randint(-3, 4, shape, generator=random).to(dtype)
+        return t * (1 + 2j) if dtype.is_complex else t
+
+    # As many ones as minus ones: mean 0, variance 1 and, with eps 3, r = 1/2.
+    flat = torch.ones(shape, dtype=dtype).movedim(axes, tuple(range(-len(axes), 0)))
+    flat = flat.flatten(-len(axes)).contiguous()
+    flat[..., ::2] = -1
+    order = torch.randperm(flat.shape[-1], generator=random)
+    rest = [shape[d] for d in range(len(shape)) if d not in axes]
+    x = flat[..., order].reshape(*rest, *[shape[d] for d in axes])
+    x = x.movedim(tuple(range(-len(axes), 0)), axes).requires_grad_()
+    a = integers(parameters).requires_grad_() if given_a else None
+    b = integers(parameters).requires_grad_() if given_b else None
+    leaves = [t for t in (x, a, b) if t is not None]
+    y = standardize(x, axes, 3.0, a, b, centred=centred).z
+    gy = integers(shape)
+    plain = torch.autograd.grad(y, leaves, gy, create_graph=True)
+    in_place = torch.autograd.grad(y, leaves, gy)
+    assert all(torch.equal(p, q) for p, q in zip(plain, in_place, strict=True))
+    assert any(p.abs().sum() > 0 for p in plain) or not gy.any() or (a is not None and not a.all())

@@ -1,6 +1,6 @@
 """A scale and a shift that are constant along some axes: y = a·x + b.
 
-Batch norm's weight and bias, frozen statistics, and convolution's bias. The backward is
+Frozen statistics with weight and bias, and convolution's bias. The backward is
 
     gx = a·gy,   ga = Σ x·gy,   gb = Σ gy     summed over the axes along which a and b are constant
 
@@ -31,8 +31,13 @@ def affine(x: Tensor, a: Tensor | None, b: Tensor | None, axes: Ints) -> Tensor:
 def per_channel(x: Tensor, a: Tensor | None, b: Tensor | None) -> Tensor:
     """``a[c]·x[n, c, *l] + b[c]`` in ``x``'s dtype."""
     shape = (1, -1, *(1,) * (x.dim() - 2))
-    a, b = (t if t is None else t.to(x.dtype).reshape(shape) for t in (a, b))
+    a, b = shaped(x.dtype, shape, a, b)
     return affine(x, a, b, (0, *range(2, x.dim())))
+
+
+def shaped(dtype: torch.dtype, shape: Ints, *parameters: Tensor | None) -> list[Tensor | None]:
+    """The parameters in the given dtype and shape."""
+    return [t if t is None else t.to(dtype).reshape(shape) for t in parameters]
 
 
 class _Affine(Differentiable):
@@ -61,7 +66,7 @@ class _Affine(Differentiable):
     @staticmethod
     def vmap(info: Any, in_dims: Any, x: Any, a: Any, b: Any, axes: Ints) -> tuple[Tensor, int]:
         size = info.batch_size
-        x, a, b = (_lead(t, dim, size) for t, dim in zip((x, a, b), in_dims[:3], strict=True))
+        x, a, b = (lead(t, dim, size) for t, dim in zip((x, a, b), in_dims[:3], strict=True))
         return affine(x, a, b, tuple([axis + 1 for axis in axes])), 0
 
 
@@ -80,7 +85,7 @@ class _DualAffine(_Affine):
         return first.expand(ctx.shape)
 
 
-def _lead(t: Tensor | None, dim: int | None, size: int) -> Tensor | None:
+def lead(t: Tensor | None, dim: int | None, size: int) -> Tensor | None:
     """``t`` with the vmapped axis in front, of full size."""
     if t is None:
         return None

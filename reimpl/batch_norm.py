@@ -6,15 +6,16 @@ and *L, or the running estimates of them.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from reimpl import arguments
-from reimpl.affine import per_channel
+from reimpl.affine import per_channel, shaped
 from reimpl.arguments import REALS, accumulator
-from reimpl.function import Differentiable
+from reimpl.function import Differentiable, call
 from reimpl.layout import arrange, normalization_layout
 from reimpl.standardize import Standardized, standardize
 
@@ -65,10 +66,12 @@ def batch_norm(
     if input.numel() == 0:
         y = per_channel(x.clone(), _first(weight), _first(bias))
     elif training:
-        batch = standardize(x, (0, *range(2, x.dim())), eps)
+        shape = (1, -1, *(1,) * (x.dim() - 2))
+        a, b = shaped(x.dtype, shape, weight, bias)
+        batch = standardize(x, (0, *range(2, x.dim())), eps, a, b)
         if running_mean is not None and running_var is not None:
             update_running(running_mean, running_var, batch, x.numel() // x.shape[1], momentum)
-        y = per_channel(batch.z, weight, bias)
+        y = batch.z
     else:
         assert running_mean is not None
         assert running_var is not None
@@ -94,7 +97,7 @@ def update_running(
 
     Computed from unrounded statistics in their own dtype and rounded once, into the buffer's.
     """
-    move = _move if torch.compiler.is_compiling() else _Move.apply
+    move = _move if torch.compiler.is_compiling() else partial(call, _Move, _Move)
     new_var = batch.var.detach() * (n / (n - 1))
     for old, new in ((running_mean, batch.mean.detach()), (running_var, new_var)):
         move(old, new.flatten(), momentum)
@@ -130,7 +133,7 @@ class _Move(Differentiable):
                 "each sample moves them, got unbatched ones"
             )
         new = new if in_dims[1] is None else new.movedim(in_dims[1], 0)
-        _Move.apply(old.movedim(in_dims[0], 0), new, momentum)
+        call(_Move, _Move, old.movedim(in_dims[0], 0), new, momentum)
         return None, None
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from reimpl import arguments
-from reimpl.affine import per_channel
+from reimpl.affine import shaped
 from reimpl.arguments import REALS, accumulator
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.standardize import standardize
@@ -50,10 +50,11 @@ def group_norm(
     """
     G = _check(input, num_groups, weight, bias, eps)
     N, C, *L = input.shape
-    x = input.to(accumulator(input.dtype)).reshape(N, G, C // G * prod(L))
-    z = standardize(x, (2,), eps).z.reshape(input.shape)
+    x = input.to(accumulator(input.dtype)).reshape(N, G, C // G, prod(L))
+    a, b = shaped(x.dtype, (1, G, C // G, 1), weight, bias)
+    y = standardize(x, (2, 3), eps, a, b).z.reshape(input.shape)
     last = input.dim() in (4, 5) and not input.is_meta and looks_channels_last(input)
-    return arrange(per_channel(z, weight, bias), last).to(input.dtype)
+    return arrange(y, last).to(input.dtype)
 
 
 def _check(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from reimpl import arguments
-from reimpl.affine import per_channel
+from reimpl.affine import shaped
 from reimpl.arguments import REALS, Ints, accumulator
 from reimpl.batch_norm import by_the_estimates, update_running
 from reimpl.layout import arrange
@@ -60,11 +60,12 @@ def instance_norm(
     N, C, *L = input.shape
     x = input.to(accumulator(input.dtype))
     if use_input_stats:
-        each = standardize(x.reshape(N, C, prod(L)), (2,), eps)
+        a, b = shaped(x.dtype, (1, C, 1), weight, bias)
+        each = standardize(x.reshape(N, C, prod(L)), (2,), eps, a, b)
         if running_mean is not None and running_var is not None and input.numel() > 0:
             batch = each._replace(mean=each.mean.mean(0), var=each.var.mean(0))
             update_running(running_mean, running_var, batch, prod(L), momentum)
-        y = per_channel(each.z.reshape(input.shape), weight, bias)
+        y = each.z.reshape(input.shape)
     else:
         assert running_mean is not None
         assert running_var is not None

@@ -6,12 +6,13 @@ Letters: *M leading axes, *K the trailing ones that are normalized over, togethe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor
 
 from reimpl import arguments
-from reimpl.affine import affine
+from reimpl.affine import shaped
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.standardize import standardize
@@ -103,17 +104,13 @@ def rms_norm(
 def _normalize(
     input: Tensor, K: Ints, weight: Tensor | None, bias: Tensor | None, eps: float, *, centred: bool
 ) -> Tensor:
-    x = input.to(accumulator(input.dtype))
-    x = x if x.dim() > len(K) else x.unsqueeze(0)
-    lead = tuple(range(x.dim() - len(K)))
-    a, b = (
-        t if t is None else t.to(x.dtype).reshape(*(1,) * len(lead), *K) for t in (weight, bias)
-    )
-    axes = tuple(range(len(lead), x.dim()))
-    y = affine(standardize(x, axes, eps, centred=centred).z, a, b, lead).reshape(input.shape)
+    width = prod(K)
+    x = input.to(accumulator(input.dtype)).reshape(prod(input.shape[: input.dim() - len(K)]), width)
+    a, b = shaped(x.dtype, (1, width), weight, bias)
+    y = standardize(x, (1,), eps, a, b, centred=centred).z.reshape(input.shape)
     # Torch has a kernel, but takes RMS norm elementwise for channels last, which keeps the strides.
     kept = not centred and input.dim() in (4, 5) and looks_channels_last(input)
-    return (y if kept else arrange(y, channels_last=False)).to(input.dtype)
+    return arrange(y, channels_last=kept).to(input.dtype)
 
 
 def _check(

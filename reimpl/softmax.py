@@ -87,21 +87,22 @@ def log_softmax(
 
 
 def _scale(x: Tensor, axis: int) -> Tensor:
-    e = _shifted(x, axis).exp()
-    return e / e.sum(axis, keepdim=True)
+    e = _shifted(x, axis).exp_()
+    return e.mul_(e.sum(axis, keepdim=True).reciprocal_())
 
 
 def _pull_scale(g: Tensor, y: Tensor, axis: int) -> Tensor:
-    return y * (g - (y * g).sum(axis, keepdim=True))
+    p = y * g
+    return p.addcmul_(y, p.sum(axis, keepdim=True), value=-1)
 
 
 def _log(x: Tensor, axis: int) -> Tensor:
     z = _shifted(x, axis)
-    return z - z.exp().sum(axis, keepdim=True).log()
+    return z.sub_(z.exp().sum(axis, keepdim=True).log_())
 
 
 def _pull_log(g: Tensor, y: Tensor, axis: int) -> Tensor:
-    return g - y.exp() * g.sum(axis, keepdim=True)
+    return torch.addcmul(g, y.exp(), g.sum(axis, keepdim=True), value=-1)
 
 
 def _push_log(d: Tensor, y: Tensor, axis: int) -> Tensor:
@@ -109,8 +110,8 @@ def _push_log(d: Tensor, y: Tensor, axis: int) -> Tensor:
 
 
 def _shifted(x: Tensor, axis: int) -> Tensor:
-    """X − max x; an axis of no entries has no maximum and needs none."""
-    return x - x.amax(axis, keepdim=True) if x.shape[axis] else x
+    """X − max x, to be written to; an axis of no entries has no maximum and needs none."""
+    return x - x.amax(axis, keepdim=True) if x.shape[axis] else x.clone()
 
 
 def _along(
