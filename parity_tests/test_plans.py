@@ -16,7 +16,7 @@ from parity_tests.op import Op
 from parity_tests.ops import OPS
 from parity_tests.profiles import PROFILES
 from parity_tests.search import Cell, Plan, examine
-from reimpl import blocks, columns, slabs, trilinear
+from reimpl import blocks, columns, slabs, taps, trilinear
 from reimpl.standardize import standardize
 from reimpl.windows import Windows, spanned
 
@@ -40,7 +40,7 @@ def geometries(draw: st.DrawFn) -> Windows:
 
 
 @pytest.mark.parametrize("product", ["correlate", "spread", "relate"])
-@pytest.mark.parametrize("plan", [slabs, blocks], ids=lambda plan: plan.__name__)
+@pytest.mark.parametrize("plan", [slabs, blocks, taps], ids=lambda plan: plan.__name__)
 @given(
     windows=geometries(),
     channels=st.tuples(*[st.integers(1, 3)] * 3),
@@ -59,7 +59,7 @@ def test_plans_agree_to_the_bit_on_exact_numbers(
     seed: int,
 ) -> None:
     random = torch.Generator().manual_seed(seed)
-    G, O, C = channels
+    G, O, C = channels if plan is not taps else (channels[0], 1, 1)
 
     def integers(*shape: int) -> Tensor:
         t = torch.randint(-3, 4, shape, generator=random).to(dtype)
@@ -73,6 +73,17 @@ def test_plans_agree_to_the_bit_on_exact_numbers(
     assert torch.equal(got, wanted)
     assert got.is_contiguous()
     assert got.abs().sum() > 0 or wanted.abs().sum() == 0
+
+
+def test_a_group_of_one_channel_keeps_infinities_where_they_are() -> None:
+    """The plan for many taps multiplies by more zeros; it is for finite numbers alone."""
+    x, w = torch.randn(1, 40, 1, 9000), torch.randn(40, 1, 1, 31)
+    x[0, 3, 0, 4000] = torch.inf
+    windows = Windows((9000,), (8970,), (31,), (1,), (0,), (1,))
+    assert trilinear._plan(x, w, w.shape, windows) is taps
+    assert trilinear._plan(x[:, 4:], w[4:], w[4:].shape, windows) is blocks
+    y = trilinear.correlate(x, w, windows)
+    assert (~y.isfinite()).nonzero()[:, 3].tolist() == list(range(3970, 4001))
 
 
 @pytest.mark.parametrize("check", ["forward", "gradients", "second", "independence", "transforms"])

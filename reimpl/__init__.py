@@ -5,7 +5,8 @@ backward are formulas on tensor primitives; nothing but torch and the standard l
 
     windows     sliding-window geometry: gather and its adjoint
     trilinear   convolution, transposed convolution and weight gradient as one form
-    columns, slabs, blocks  its products: at once, frugally, for groups of one channel
+    columns, slabs      its products: at once, and frugally
+    taps, blocks        and for groups of one channel: with few taps, and with many
     linear_map  linear maps in adjoint pairs: padding, resampling, averages, shuffles, folding
     selection   elements chosen by index: maxima and unpooling
     pullback    a map with its pullback and pushforward as formulas: activations, softmax

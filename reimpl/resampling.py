@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 from torch.utils._python_dispatch import _disable_current_modes
 
+from reimpl.finite import all_finite
 from reimpl.linear_map import linear_map
 
 
@@ -86,13 +86,10 @@ def remembered(make: Callable[..., Entries]) -> Callable[..., Entries]:
             return make(*arguments)
 
     def get(*arguments: Any) -> Entries:
-        return (make if _is_traced() else made)(*arguments)
+        traced = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        return (make if traced else made)(*arguments)
 
     return get
-
-
-def _is_traced() -> bool:
-    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
 
 
 def resample(x: Tensor, dim: int, axis: Axis, entries: Entries) -> Tensor:
@@ -108,17 +105,15 @@ def resample(x: Tensor, dim: int, axis: Axis, entries: Entries) -> Tensor:
     if x.dtype == torch.uint8:
         return _resample_bytes(x, dim, axis, source, target, weight)
     source, target, weight = (t.to(x.device) for t in (source, target, weight.to(x.dtype)))
-    # Elsewhere a look at the numbers would wait for the device, or there are none to look at.
-    looked_at = x.device.type == "cpu" and type(x) in (Tensor, Parameter) and not _is_traced()
-    a = matrix.to(x.dtype) if looked_at and matrix is not None else None
+    a = None if matrix is None else matrix.to(x.device, x.dtype)
 
     def forward(t: Tensor) -> Tensor:
-        if a is not None and _is_finite(t):
+        if a is not None and all_finite(t):
             return _along(t, dim, a)
         return _carry(t, dim, source, target, weight, axis.out)
 
     def adjoint(t: Tensor) -> Tensor:
-        if a is not None and _is_finite(t):
+        if a is not None and all_finite(t):
             return _along(t, dim, a.t())
         return _carry(t, dim, target, source, weight, axis.size)
 
@@ -127,11 +122,6 @@ def resample(x: Tensor, dim: int, axis: Axis, entries: Entries) -> Tensor:
 
 # Up to so many columns and rows the whole matrix multiplies faster than its entries alone.
 DENSE = 128, 2048
-
-
-def _is_finite(x: Tensor) -> bool:
-    """Whether zeros of the matrix may be multiplied as well; sums that overflow may not."""
-    return bool(x.sum().isfinite())
 
 
 def _matrix(axis: Axis, source: Tensor, target: Tensor, weight: Tensor) -> Tensor:

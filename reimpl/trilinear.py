@@ -11,7 +11,8 @@ with one argument left out at a time:
 so the backward of each is written with the other two, and every order of derivative exists. The
 right column is the same in matrices, one per group: X holds the columns that the windows gather.
 How they are computed is a plan's affair: :mod:`reimpl.columns` at once, :mod:`reimpl.slabs` row by
-row, :mod:`reimpl.blocks` where a group is one channel. They agree to the bit on exact numbers.
+row, where a group is one channel :mod:`reimpl.taps` or :mod:`reimpl.blocks`. They agree to the bit
+on exact numbers.
 
 Letters: N samples, G groups, C input and O output channels of a group, L grid, M positions,
 K taps. Tensors: x (N, G, C, *L), w (G, O, C, *K), y (N, G, O, *M). Complex numbers: T is linear
@@ -29,7 +30,8 @@ from typing import Any
 
 from torch import Tensor
 
-from reimpl import blocks, columns, slabs
+from reimpl import blocks, columns, slabs, taps
+from reimpl.finite import all_finite
 from reimpl.function import Differentiable, call, unviewed
 from reimpl.windows import Windows
 
@@ -56,12 +58,14 @@ def relate(x: Tensor, y: Tensor, windows: Windows) -> Tensor:
 LARGE = 1 << 20
 
 
-def _plan(N: int, w: Sequence[int], windows: Windows, like: Tensor) -> Any:
-    """The module that computes the products for ``w`` of that shape: at once where it is small."""
-    G, O, C = w[:3]
-    if N * G * C * prod(windows.kernel + windows.positions) * like.element_size() < LARGE:
+def _plan(a: Tensor, b: Tensor, w: Sequence[int], windows: Windows) -> Any:
+    """The module that computes the product of both for ``w`` of that shape."""
+    N, (G, O, C) = a.shape[0], w[:3]
+    if N * G * C * prod(windows.kernel + windows.positions) * a.element_size() < LARGE:
         return columns
-    return blocks if O == C == 1 else slabs
+    if O == C == 1:
+        return taps if taps.suit(windows) or not all_finite(a, b) else blocks
+    return slabs
 
 
 class _Bilinear(Differentiable):
@@ -75,7 +79,7 @@ class _Bilinear(Differentiable):
 class _Correlate(_Bilinear):
     @staticmethod
     def forward(x: Tensor, w: Tensor, windows: Windows) -> Tensor:
-        return _plan(x.shape[0], w.shape, windows, x).correlate(x, w, windows)
+        return _plan(x, w, w.shape, windows).correlate(x, w, windows)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> Gradients:
@@ -92,7 +96,7 @@ class _Correlate(_Bilinear):
 class _Spread(_Bilinear):
     @staticmethod
     def forward(y: Tensor, w: Tensor, windows: Windows) -> Tensor:
-        return _plan(y.shape[0], w.shape, windows, y).spread(y, w, windows)
+        return _plan(y, w, w.shape, windows).spread(y, w, windows)
 
     @staticmethod
     def backward(ctx: Any, gx: Tensor) -> Gradients:
@@ -109,8 +113,8 @@ class _Spread(_Bilinear):
 class _Relate(_Bilinear):
     @staticmethod
     def forward(x: Tensor, y: Tensor, windows: Windows) -> Tensor:
-        N, G, C = x.shape[:3]
-        return _plan(N, (G, y.shape[2], C), windows, x).relate(x, y, windows)
+        G, C = x.shape[1:3]
+        return _plan(x, y, (G, y.shape[2], C), windows).relate(x, y, windows)
 
     @staticmethod
     def backward(ctx: Any, gw: Tensor) -> Gradients:

@@ -32,6 +32,8 @@ PRIMITIVES = frozenset(
         # sums, products, extremes
         "sum mean amax amin max min argmax prod cumsum any all linalg_vector_norm",
         "mm bmm addmm baddbmm mv dot",
+        # a number of a tensor
+        "_local_scalar_dense",
         # indexing
         "index index_select index_put index_add gather scatter scatter_add",
     )

@@ -359,9 +359,6 @@ LEVELS = {
     "align_corners": (None, False, True),
 }
 
-# Divisions of indices, and a look at whether all numbers are finite.
-LOOKS = ("floor_divide", "_local_scalar_dense")
-
 LINEAR = (relations.homogeneous, relations.blind_to_order_of_samples)
 
 INTERPOLATIONS = (
@@ -380,7 +377,7 @@ INTERPOLATIONS = (
         bad=FUNCTION_FAULTS,
         relations=LINEAR,
         pinned=FUNCTION_PINNED,
-        primitives=("sin", *LOOKS),
+        primitives=("sin", "floor_divide"),
         oracle=selecting,
     ),
     Op(
@@ -397,7 +394,7 @@ INTERPOLATIONS = (
         feasible=goes_together,
         bad=LAYER_FAULTS,
         relations=LINEAR,
-        primitives=LOOKS,
+        primitives=("floor_divide",),
         oracle=telling("Upsample"),
     ),
     Op(
@@ -409,7 +406,6 @@ INTERPOLATIONS = (
         dtypes=(*FLOATS, torch.uint8),
         levels={"old size": OLD_SIZES, "given as": GIVEN},
         bad=DESCENDANT_FAULTS,
-        primitives=LOOKS,
         oracle=telling("UpsamplingNearest2d"),
     ),
     Op(
@@ -421,7 +417,6 @@ INTERPOLATIONS = (
         dtypes=(*FLOATS, torch.uint8),
         levels={"old size": OLD_SIZES, "given as": GIVEN},
         bad=DESCENDANT_FAULTS,
-        primitives=LOOKS,
         oracle=telling("UpsamplingBilinear2d"),
     ),
 )
