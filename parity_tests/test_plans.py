@@ -16,7 +16,7 @@ from parity_tests.op import Op
 from parity_tests.ops import OPS
 from parity_tests.profiles import PROFILES
 from parity_tests.search import Cell, Plan, examine
-from reimpl import blocks, columns, slabs, taps, trilinear
+from reimpl import blocks, columns, maxima, slabs, taps, trilinear
 from reimpl.standardize import standardize
 from reimpl.windows import Windows, spanned
 
@@ -84,6 +84,38 @@ def test_a_group_of_one_channel_keeps_infinities_where_they_are() -> None:
     assert trilinear._plan(x[:, 4:], w[4:], w[4:].shape, windows) is blocks
     y = trilinear.correlate(x, w, windows)
     assert (~y.isfinite()).nonzero()[:, 3].tolist() == list(range(3970, 4001))
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> list[maxima.Regular | maxima.Adaptive]:
+    """Windows of pools over one to three axes."""
+    found: list[maxima.Regular | maxima.Adaptive] = []
+    for _ in range(draw(st.integers(1, 3))):
+        l, m, k, s, d = (draw(st.integers(1, n)) for n in (7, 4, 4, 3, 3))
+        p = draw(st.integers(0, k // 2))
+        overhang = k > 1 and p == 0
+        size = max(1, spanned(m, k, s, d) - 2 * p - overhang)
+        adaptive = draw(st.booleans())
+        found.append(maxima.Adaptive(l, m) if adaptive else maxima.Regular(size, m, k, s, p, d))
+    return found
+
+
+@given(looks=looks(), seed=st.integers(0, 1000))
+@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+def test_maxima_at_once_and_by_axis_are_the_same(
+    looks: list[maxima.Regular | maxima.Adaptive], seed: int
+) -> None:
+    """With ties, NaN and infinities."""
+    random = torch.Generator().manual_seed(seed)
+    numbers = torch.tensor([0.0, 1, 1, 2, -torch.inf, -torch.inf, torch.nan, torch.inf])
+    shape = (3, 2, *[look.l for look in looks])
+    x = numbers[torch.randint(0, 8 - seed % 3, shape, generator=random)]
+    at_once, by_axis = maxima._codes_at_once(x, looks), maxima._codes_by_axis(x, looks)
+    assert torch.equal(at_once, by_axis.long())
+    values = maxima._values(x, looks)
+    assert torch.equal(values.nan_to_num(nan=9), maxima._values_by_axis(x, looks).nan_to_num(nan=9))
+    chosen = maxima.chosen(x, maxima.places(x, looks), looks)
+    assert torch.equal(values.nan_to_num(nan=9), chosen.nan_to_num(nan=9))
 
 
 @pytest.mark.parametrize("check", ["forward", "gradients", "second", "independence", "transforms"])

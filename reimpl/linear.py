@@ -38,48 +38,56 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     dtype, I = accumulator(input.dtype), weight.shape[-1]
     M, shape = input.shape[:-1].numel(), (*input.shape[:-1], *weight.shape[:-1])
     x, w = input.to(dtype).reshape(M, I), weight.to(dtype)
-    y = product(x, torch.atleast_2d(w).t()).reshape(shape)
-    if bias is not None:
+    usual = bias is not None and bias.dim() == 1 and bias.shape == weight.shape[:-1]
+    b = bias.to(dtype) if bias is not None and usual else None
+    y = product(x, torch.atleast_2d(w).t(), b).reshape(shape)
+    if bias is not None and not usual:
         y = y + bias.to(dtype).reshape(bias.shape[-len(shape) :] if shape else ())
     return y.to(input.dtype)
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """The matrix product a·b, or one for each index of leading axes; its own backward."""
-    return call(_Product, _DualProduct, a, b)
+def product(a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
+    """The matrix products a·b, one for each index of leading axes, with ``c`` in every row."""
+    return call(_Product, _DualProduct, a, b, c)
 
 
 class _Product(Differentiable):
     @staticmethod
-    def forward(a: Tensor, b: Tensor) -> Tensor:
-        return a @ b
+    def forward(a: Tensor, b: Tensor, c: Tensor | None) -> Tensor:
+        if c is None:
+            return a @ b
+        return torch.addmm(c, a, b) if a.dim() == 2 else a @ b + c.unsqueeze(-2)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], _output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Any], _output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+        ctx.save_for_forward(*inputs[:2])
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        (a, b), (need_a, need_b) = ctx.saved_tensors, ctx.needs_input_grad
-        return product(g, b.mH) if need_a else None, product(a.mH, g) if need_b else None
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        (a, b), (need_a, need_b, need_c) = ctx.saved_tensors, ctx.needs_input_grad
+        ga = product(g, b.mH) if need_a else None
+        return ga, product(a.mH, g) if need_b else None, g.sum(-2) if need_c else None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, a: Tensor, b: Tensor) -> tuple[Tensor, int]:
-        a, b = (
-            t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
-            for t, dim in zip((a, b), in_dims, strict=True)
-        )
-        return product(a, b), 0
+    def vmap(info: Any, in_dims: Any, *given: Tensor | None) -> tuple[Tensor, int]:
+        def each(t: Tensor | None, dim: int | None) -> Tensor | None:
+            if t is None:
+                return None
+            return t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
+
+        a, b, c = (each(t, dim) for t, dim in zip(given, in_dims, strict=True))
+        return product(a, b, c), 0  # type: ignore[arg-type]
 
 
 class _DualProduct(_Product):
     @staticmethod
-    def jvp(ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
+    def jvp(ctx: Any, da: Tensor | None, db: Tensor | None, dc: Tensor | None) -> Tensor:
         a, b = ctx.saved_tensors
-        if da is None or db is None:
-            return product(a, db) if db is not None else product(da, b)  # type: ignore[arg-type]
-        return product(da, b) + product(a, db)
+        terms = [product(da, b)] if da is not None else []
+        terms += [product(a, db)] if db is not None else []
+        terms += [dc.unsqueeze(-2).expand(*a.shape[:-1], b.shape[-1])] if dc is not None else []
+        return sum(terms[1:], terms[0])
 
 
 def _check(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
