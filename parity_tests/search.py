@@ -49,8 +49,9 @@ Drawn = tuple[Call, list[dict[str, Any]]]  # a call, and the choices that led to
 # Where the dtype is not the point it alternates between these.
 DRAWN_DTYPES = (torch.float32, torch.float64)
 
-# Examples of a row of the covering set.
-A_ROW = 2
+# Examples of a row of the covering set, and one more for so many rows: an operator of many levels
+# has more than pairs of them to combine.
+A_ROW, ROWS = 2, 24
 
 # The error bound costs more than all the rest: of the results that are within one rounding of the
 # truth it is computed for one in so many.
@@ -216,7 +217,7 @@ class Search:
         share = check.share * (2 if self.cell.op.is_module else 1)
         examples = -(-profile.rounds * profile.examples // (count * share))
         if profile.covers:
-            examples = max(examples, -(-A_ROW // share))
+            examples = max(examples, -(-(A_ROW + len(rows) // ROWS) // share))
         number, met = 0, {regime: set[tuple[str, Any]]() for regime in takers}
         for turn in range(count):
             for regime in regimes:

@@ -78,7 +78,7 @@ CHECKS = (
     Check(buffers, by_dtype=True, share=2, steps=True),
     Check(relations, ("exact",) * 4),
     Check(errors, SHAPES, share=2),
-    Check(purity, (*SHAPES, "special")),
+    Check(purity, (*SHAPES, "special", *SHAPES)),
     Check(contract, ("ordinary",) * 4),
     Check(meta, SHAPES),
     Check(transforms, SHAPES, share=3),
