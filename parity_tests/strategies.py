@@ -225,9 +225,8 @@ def covering_sets(op: Op, count: int, seed: int) -> tuple[tuple[dict[str, Any], 
     """
     order = list(range(len(feasible_rows(op))))
     Random(f"{op.name} {seed}").shuffle(order)
-    rows, pairs, triples = (
-        [of[i] for i in order] for of in (feasible_rows(op), masks(op, 2), masks(op, 3))
-    )
+    rows = [feasible_rows(op)[i] for i in order]
+    pairs, triples = ([masks(op, strength)[i] for i in order] for strength in (2, 3))
     every_pair = reduce(or_, pairs, 0)
     triples_met, sets = 0, []
     for _ in range(count):
