@@ -10,6 +10,8 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 import mpmath
@@ -76,7 +78,8 @@ class Purse:
 def numbers(t: Tensor) -> Array:
     """The tensor's elements as exact high-precision numbers, or as integers."""
     exact = mpmath.mpc if t.is_complex() else mpmath.mpf if t.is_floating_point() else int
-    return Array.of(tuple(t.shape), [exact(v) for v in t.detach().flatten().tolist()])
+    nested: Any = t.detach().tolist()
+    return Array(tuple(t.shape), lambda *i: exact(reduce(getitem, i, nested)))
 
 
 def plain(number: Any) -> Any:
