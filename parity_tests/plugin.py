@@ -6,6 +6,7 @@ an environment that has the package.
 
 from __future__ import annotations
 
+import gc
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -106,6 +107,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if cells and not config.option.collectonly:
         run_of(config).declare(cells)
         end_in_order()
+        # What is loaded by now stays: the garbage collector need not look through it ever again.
+        gc.freeze()
 
 
 def end_in_order() -> None:
