@@ -43,6 +43,8 @@ _FILLS = {
     "large": ("normal",),
 }
 
+integers = cache(st.integers)  # Hypothesis keeps them too, but looks long for them
+
 
 class Draw:
     """What a declaration draws its calls with, in one regime."""
@@ -87,12 +89,12 @@ class Draw:
 
     def one_of(self, values: Sequence[T]) -> T:
         """An unnamed choice, simplest first."""
-        # Hypothesis keeps strategies of integers, and would make one for every list of values.
+        # Hypothesis would make a strategy for every list of values.
         return values[self.integer(0, len(values) - 1) if len(values) > 1 else 0]
 
     def integer(self, low: int, high: int) -> int:
         """An unnamed integer."""
-        return self._draw(st.integers(low, high))
+        return self._draw(integers(low, high))
 
     def _one(self, name: str, values: Sequence[T], *, forced: bool) -> T:
         if forced and name in self._forced and self._forced[name] in values:
@@ -168,7 +170,7 @@ class Draw:
 
     def subset(self, names: Sequence[str]) -> tuple[str, ...]:
         """A non-empty subset of the differentiable inputs; the rest stay frozen."""
-        chosen = tuple(n for n in names if self._draw(st.integers(0, 3)) > 0)
+        chosen = tuple(n for n in names if self.integer(0, 3) > 0)
         return chosen or tuple(names[-1:])
 
 
