@@ -10,8 +10,6 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 import mpmath
@@ -78,8 +76,7 @@ class Purse:
 def numbers(t: Tensor) -> Array:
     """The tensor's elements as exact high-precision numbers, or as integers."""
     exact = mpmath.mpc if t.is_complex() else mpmath.mpf if t.is_floating_point() else int
-    nested: Any = t.detach().tolist()
-    return Array(tuple(t.shape), lambda *i: exact(reduce(getitem, i, nested)))
+    return Array(tuple(t.shape), lambda *i: exact(t[i].item()))  # of large ones few are looked at
 
 
 def plain(number: Any) -> Any:
