@@ -6,6 +6,7 @@ an environment that has the package.
 
 from __future__ import annotations
 
+import gc
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -103,7 +104,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """What will be run is written down first, so that what is missing at the end shows."""
     parameters = (getattr(getattr(item, "callspec", None), "params", {}) for item in items)
     cells = [found["parity_cell"] for found in parameters if "parity_cell" in found]
-    if cells and not config.option.collectonly:
+    if not cells:
+        return
+    # What is loaded by now stays: the garbage collector need not look through it ever again.
+    gc.freeze()
+    if not config.option.collectonly:
         run_of(config).declare(cells)
         end_in_order()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -218,6 +219,15 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
+@lru_cache(32)  # the subject, torch and the oracle are given the same numbers one after the other
+def filled(fill: str, shape: tuple[int, ...], seed: int, dtype: torch.dtype) -> Tensor:
+    """A recipe's numbers in float64, shared by all who ask for them."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    numbers = FILLS[fill](random, shape, dtype)
+    # Arithmetic on an array of no axes makes it a scalar.
+    return torch.from_numpy(np.asarray(np.abs(numbers) if dtype in UNSIGNED else numbers))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One tensor: its shape, what fills it, how it lies in memory, and the seed of its numbers."""
@@ -232,26 +242,23 @@ class Recipe:
     written: bool = False  # updated in place by the operator: no two elements may share memory
     fixed: bool = False  # samples of one call leave its layout alone
 
-    def array(self, dtype: torch.dtype) -> Array:
-        """The numbers, before rounding to ``dtype``."""
+    def numbers(self, dtype: torch.dtype) -> Tensor:
+        """The numbers, before rounding to ``dtype``; not to be written to."""
         if self.values is not None:
-            return np.asarray(self.values, dtype=float).reshape(self.shape)
-        random = np.random.Generator(np.random.PCG64(self.seed))
-        numbers = FILLS[self.fill](random, self.shape, dtype)
-        # Arithmetic on an array of no axes makes it a scalar.
-        return np.asarray(np.abs(numbers) if dtype in UNSIGNED else numbers)
+            return torch.tensor(self.values, dtype=torch.float64).reshape(self.shape)
+        return filled(self.fill, self.shape, self.seed, dtype)
 
     def tensor(self, dtype: torch.dtype, device: str = "cpu") -> Tensor:
         """A fresh tensor that shares memory with nothing."""
         if self.dtype is not None:
             dtype = getattr(torch, self.dtype)
-        numbers = torch.from_numpy(self.array(dtype))
+        numbers = self.numbers(dtype)
         if dtype.is_complex:
             # The imaginary part is a stream of its own, not a copy of the real one.
             other = replace(self, seed=self.seed + 1) if self.values is None else self
-            numbers = torch.complex(numbers, torch.from_numpy(other.array(dtype)))
+            numbers = torch.complex(numbers, other.numbers(dtype))
         layout = contiguous if self.written and self.layout == "expanded" else LAYOUTS[self.layout]
-        return layout(numbers.to(dtype=dtype, device=device))
+        return layout(numbers.to(dtype=dtype, device=device, copy=True))
 
     def __str__(self) -> str:
         parts = [str(list(self.shape)), self.fill if self.values is None else str(self.values)]

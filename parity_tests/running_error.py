@@ -134,6 +134,9 @@ def error_over_bound(candidate: Tensor, value: Tensor, error: Tensor) -> Tensor:
     ulp is the reach of the candidate's own rounding; in complex numbers, moduli are meant.
     """
     c, dtype = candidate.to(value.dtype), candidate.dtype
+    same = (candidate == value.to(dtype)) | (candidate.isnan() & value.isnan())
+    if same.all():
+        return torch.zeros_like(error)
     if dtype.is_complex:
         reach = torch.linalg.vector_norm(_half_ulp(_reals(c), _reals(value), dtype), dim=-1)
     else:
@@ -145,7 +148,6 @@ def error_over_bound(candidate: Tensor, value: Tensor, error: Tensor) -> Tensor:
         c = torch.where(overflown, (c + c.sign() * half).clamp(widest.min, widest.max), c)
         reach = half.masked_fill(overflown, 0.0)
     excess = ((c - value).abs() - reach).clamp_min(0) / error
-    same = (candidate == value.to(dtype)) | (candidate.isnan() & value.isnan())
     return excess.nan_to_num(nan=math.inf, posinf=math.inf).masked_fill(same | error.isinf(), 0.0)
 
 
@@ -709,6 +711,7 @@ def _covering(first: Bounded | None, *others: Bounded | None) -> Bounded | None:
     return Bounded(first.value, error.nan_to_num(nan=math.inf, posinf=math.inf), first.terms)
 
 
+@functools.cache
 def _name(func: Any) -> str:
     return func._schema.name.partition("::")[2]
 

@@ -407,7 +407,10 @@ def draw_each(
 
     phases = QUIET.phases if shrink else (Phase.generate,)
     search = settings(QUIET, max_examples=examples + (not simplest), phases=phases)
-    seed(stream(name))(search(given(strategy)(each)))()
+    examples_of = given(strategy)(each)
+    # No database is kept, so nobody needs the key that Hypothesis would make of the source above.
+    examples_of._hypothesis_internal_database_key = None  # type: ignore[attr-defined]
+    seed(stream(name))(search(examples_of))()
 
 
 def run_check(check: Check, trial: Trial) -> None:

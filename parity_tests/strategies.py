@@ -43,6 +43,8 @@ _FILLS = {
     "large": ("normal",),
 }
 
+integers = cache(st.integers)  # Hypothesis keeps them too, but looks long for them
+
 
 class Draw:
     """What a declaration draws its calls with, in one regime."""
@@ -83,16 +85,21 @@ class Draw:
         spellings: list[Any] = [values, list(values)]
         if len(set(values)) == 1:
             spellings.append(values[0])
-        return self._draw(st.sampled_from(spellings))
+        return self.one_of(spellings)
+
+    def one_of(self, values: Sequence[T]) -> T:
+        """An unnamed choice, simplest first."""
+        # Hypothesis would make a strategy for every list of values.
+        return values[self.integer(0, len(values) - 1) if len(values) > 1 else 0]
 
     def integer(self, low: int, high: int) -> int:
         """An unnamed integer."""
-        return self._draw(st.integers(low, high))
+        return self._draw(integers(low, high))
 
     def _one(self, name: str, values: Sequence[T], *, forced: bool) -> T:
         if forced and name in self._forced and self._forced[name] in values:
             return self._forced[name]
-        return values[0] if len(values) == 1 else self._draw(st.sampled_from(values))
+        return self.one_of(values)
 
     # --- sizes ---
 
@@ -119,7 +126,7 @@ class Draw:
     def channels(self) -> int:
         """Channels of one group: few, rarely more than a vector register holds."""
         usual = (64, 67) if self.large else (1, 2, 3, 5, 17)
-        return self._draw(st.sampled_from((1, 0, 2) if self.degenerate else usual))
+        return self.one_of((1, 0, 2) if self.degenerate else usual)
 
     def kernel(self, rank: int, sizes: Sequence[int]) -> tuple[int, ...]:
         """Kernel sizes, one for each axis; a large one on the first axis alone."""
@@ -140,10 +147,10 @@ class Draw:
         """A tensor of the regime's fill and layout, with a stream of numbers of its own."""
         self._tensors += 1
         if fill is None:
-            fill = self._draw(st.sampled_from(_FILLS[self.regime]))
+            fill = self.one_of(_FILLS[self.regime])
         layout = "contiguous"
         if self.regime in ("layout", "degenerate"):
-            layout = self._draw(st.sampled_from(tuple(LAYOUTS)))
+            layout = self.one_of(tuple(LAYOUTS))
         seed = (self._seed << 8) + 2 * self._tensors  # the odd neighbour is for imaginary parts
         return Recipe(shape, fill, layout, seed, batched, dtype, written=written)
 
@@ -163,7 +170,7 @@ class Draw:
 
     def subset(self, names: Sequence[str]) -> tuple[str, ...]:
         """A non-empty subset of the differentiable inputs; the rest stay frozen."""
-        chosen = tuple(n for n in names if self._draw(st.integers(0, 3)) > 0)
+        chosen = tuple(n for n in names if self.integer(0, 3) > 0)
         return chosen or tuple(names[-1:])
 
 
@@ -217,9 +224,10 @@ def covering_sets(op: Op, count: int, seed: int) -> tuple[tuple[dict[str, Any], 
     all the sets so far, and then the first in an order of the seed's own. So every dtype meets
     every pair, the dtypes together most triples, and another seed meets others.
     """
-    rows = list(feasible_rows(op))
-    Random(f"{op.name} {seed}").shuffle(rows)
-    pairs, triples = masks(rows, 2), masks(rows, 3)
+    order = list(range(len(feasible_rows(op))))
+    Random(f"{op.name} {seed}").shuffle(order)
+    rows = [feasible_rows(op)[i] for i in order]
+    pairs, triples = ([masks(op, strength)[i] for i in order] for strength in (2, 3))
     every_pair = reduce(or_, pairs, 0)
     triples_met, sets = 0, []
     for _ in range(count):
@@ -236,13 +244,14 @@ def covering_sets(op: Op, count: int, seed: int) -> tuple[tuple[dict[str, Any], 
     return tuple(sets)
 
 
-def masks(rows: Sequence[Levels], strength: int) -> list[int]:
-    """For every row the combinations of so many of its levels, a bit for each."""
+@cache
+def masks(op: Op, strength: int) -> tuple[int, ...]:
+    """For every feasible row the combinations of so many of its levels, a bit for each."""
     bits: dict[Any, int] = {}
-    return [
+    return tuple(
         sum(1 << bits.setdefault(met, len(bits)) for met in combinations(row.items(), strength))
-        for row in rows
-    ]
+        for row in feasible_rows(op)
+    )
 
 
 def levels_missing(met: Sequence[Levels], rows: Sequence[Levels]) -> list[Levels]:
@@ -316,16 +325,18 @@ def calls(
     op: Op, regime: str, forced: Levels, *, with_steps: bool = False
 ) -> st.SearchStrategy[tuple[Call, list[dict[str, Any]]]]:
     """The strategy that draws an operator's valid calls, with the choices that led to each."""
+    return _drawn(op, regime, forced, with_steps)
 
-    @st.composite
-    def drawn(draw: Any) -> tuple[Call, list[dict[str, Any]]]:
-        d = Draw(draw, regime, forced)
-        call = op.draw(d)
-        if with_steps:
-            call = replace(call, steps=steps(d, op, call))
-        return call, d.features
 
-    return drawn()
+@st.composite  # once: Hypothesis reads the function's source and writes another to wrap it
+def _drawn(
+    draw: Any, op: Op, regime: str, forced: Levels, with_steps: bool
+) -> tuple[Call, list[dict[str, Any]]]:
+    d = Draw(draw, regime, forced)
+    call = op.draw(d)
+    if with_steps:
+        call = replace(call, steps=steps(d, op, call))
+    return call, d.features
 
 
 def stream(*parts: object) -> int:

@@ -170,12 +170,18 @@ def torchs(op: Op) -> Callable[..., Any]:
     return found
 
 
+@cache
+def stream_of(name: str) -> int:
+    """The seed of a result's cotangents: there are few names, and many cotangents."""
+    return stream(name)
+
+
 def cotangent_recipe(call: Call, name: str, output: Tensor, dtype: torch.dtype) -> Recipe:
     """The cotangent of an output: the call's kind of numbers in the output's shape.
 
     They are complex where the output is, though the dtype under test may be real.
     """
-    like, seed = call.cotangent, (call.cotangent.seed << 16) + stream(name) % 2**16
+    like, seed = call.cotangent, (call.cotangent.seed << 16) + stream_of(name) % 2**16
     other = output.is_complex() and not dtype.is_complex
     own = str(dtype.to_complex()).removeprefix("torch.") if other else None
     return Recipe(tuple(output.shape), like.fill, like.layout, seed, dtype=own)
@@ -241,15 +247,20 @@ def has_cuda() -> bool:
 def seeded(seed: int = SEED) -> Iterator[None]:
     """The same state of torch's random generator for everyone, and afterwards the old one."""
     before = torch.random.get_rng_state()
+    reseed(seed)
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(before)
+
+
+def reseed(seed: int = SEED) -> None:
+    """Put torch's random generators into the seed's state."""
     # Not torch.manual_seed: for every device that is absent it writes down the stack, at a cost of
     # more than the rest of most cases.
     torch.default_generator.manual_seed(seed)
     if has_cuda():
         torch.cuda.manual_seed_all(seed)
-    try:
-        yield
-    finally:
-        torch.random.set_rng_state(before)
 
 
 def poison(tensors: Tensors) -> None:

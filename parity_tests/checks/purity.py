@@ -12,7 +12,7 @@ from torch import Tensor
 from parity_tests import experiments
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Tensors
-from parity_tests.trial import SEED, Departure, TorchCrashes, Trial, of_torch, poison, seeded
+from parity_tests.trial import Departure, TorchCrashes, Trial, of_torch, poison, reseed, seeded
 
 
 def purity(trial: Trial) -> None:
@@ -139,7 +139,7 @@ def run_seeded(
     """The outputs, and the random generator's state after the call."""
     with seeded():
         call, arguments = trial.op.instance(target, trial.call, tensors)
-        torch.manual_seed(SEED)  # building a module draws its weights
+        reseed()  # building a module draws its weights
         outputs = outputs_of(call(**arguments))
         return outputs, torch.random.get_rng_state()
 

@@ -76,7 +76,7 @@ class Purse:
 def numbers(t: Tensor) -> Array:
     """The tensor's elements as exact high-precision numbers, or as integers."""
     exact = mpmath.mpc if t.is_complex() else mpmath.mpf if t.is_floating_point() else int
-    return Array.of(tuple(t.shape), [exact(v) for v in t.detach().flatten().tolist()])
+    return Array(tuple(t.shape), lambda *i: exact(t[i].item()))  # of large ones few are looked at
 
 
 def plain(number: Any) -> Any:
