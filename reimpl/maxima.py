@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reimpl.function import Differentiable, call
+from reimpl.function import Differentiable, call, unviewed
 from reimpl.selection import gather, scatter_add
 
 # Up to so many taps in all it is faster to write them out.
@@ -300,6 +300,10 @@ class _Maxima(Differentiable):
 
 
 class _DualMaxima(_Maxima):
+    @staticmethod
+    def forward(x: Tensor, looks: Looks) -> Tensor:
+        return unviewed(_values(x, looks))
+
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
         (x,) = ctx.saved_tensors

@@ -21,6 +21,7 @@ with a kernel k of half-width h: a triangle (h = 1), Keys's cubic (h = 2) or Lan
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
 from math import ceil, pi, prod
 from typing import Any, NamedTuple
@@ -49,9 +50,10 @@ class Axis(NamedTuple):
         return 1 / self.scale if self.scale and self.scale > 0 else self.size / self.out
 
     def positions(self) -> Tensor:
-        """The u of every output position."""
-        o = _range(self.out)
-        return o * self.step if self.corners else (o + 0.5) * self.step - 0.5
+        """The u of every output position, rounded once: infinities tell 10⁻¹⁷ from 0."""
+        half, step = Fraction(0 if self.corners else 1, 2), Fraction(self.step)
+        u = [float((o + half) * step - half) for o in range(self.out)]
+        return torch.tensor(u, dtype=torch.float64)
 
 
 class Entries(NamedTuple):
@@ -205,6 +207,8 @@ def interpolate(axis: Axis, kernel: Kernel) -> Entries:
     source = (first.long().unsqueeze(1) + taps).clamp(0, axis.size - 1)
     if kernel.half == 1 and axis.size == axis.out:
         source = source[:, :1].expand(-1, 2)
+    if kernel.half == 1:  # the triangle, whose 1 − (1 − t) would lose what is left of a tiny t
+        return _rows(axis, source, torch.stack((1 - fraction, fraction), 1))
     return _rows(axis, source, kernel.function(taps - fraction.unsqueeze(1)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
@@ -46,7 +48,9 @@ def numerically_checkable(trial: Trial) -> bool:
 
 def check_numerically(trial: Trial, judge_by: object) -> None:
     """The derivatives agree with finite differences (fast mode): a judge without a reference."""
-    tensors = trial.tensors()
+    # Contiguous: they are asked of elements one by one, which may share no memory.
+    plain = trial.call.with_recipes(lambda _, recipe: replace(recipe, layout="contiguous"))
+    tensors = plain.tensors(trial.dtype, trial.device)
     wanted = [tensors[name].requires_grad_() for name in trial.call.wanted]
 
     def function(*inputs: Tensor) -> tuple[Tensor, ...]:
