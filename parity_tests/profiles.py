@@ -22,6 +22,6 @@ class Profile:
 
 PROFILES = {
     "quick": Profile("quick", rounds=1, examples=1, covers=False),
-    "default": Profile("default", rounds=1, examples=5),
+    "default": Profile("default", rounds=1, examples=6),
     "deep": Profile("deep", rounds=3, examples=18, deep=True),
 }

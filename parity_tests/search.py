@@ -51,7 +51,7 @@ DRAWN_DTYPES = (torch.float32, torch.float64)
 
 # Examples of a row of the covering set, and one more for so many rows: an operator of many levels
 # has more than pairs of them to combine.
-A_ROW, ROWS = 2, 24
+A_ROW, ROWS = 3, 24
 
 # The error bound costs more than all the rest: of the results that are within one rounding of the
 # truth it is computed for one in so many.
