@@ -68,13 +68,13 @@ def test_memory_counts_what_lives_at_once() -> None:
 
 
 def test_an_entry_says_which_goals_it_misses() -> None:
-    row = {"ratio": 3.0, "memory_ratio": 2.5, "gemm_ratio": None}
-    assert bench.misses(row, "cpu", tiny=False) == [
+    row = {"ratio": 3.0, "memory_ratio": 2.5, "gemm_ratio": None, "tiny": False}
+    assert bench.misses(row, "cpu") == [
         "3.0 times torch's time",
         "2.5 times its memory",
     ]
-    assert bench.misses(row | {"memory_ratio": None}, "cpu", tiny=True) == []
-    assert bench.misses(row | {"memory_ratio": 1, "gemm_ratio": 1.2}, "cpu", tiny=False) == []
+    assert bench.misses(row | {"memory_ratio": None, "tiny": True}, "cpu") == []
+    assert bench.misses(row | {"memory_ratio": 1, "gemm_ratio": 1.2}, "cpu") == []
 
 
 def test_a_slowdown_is_told_only_beyond_the_spread_of_both_runs() -> None:
@@ -86,8 +86,11 @@ def test_a_slowdown_is_told_only_beyond_the_spread_of_both_runs() -> None:
 
 
 def test_means_are_geometric() -> None:
-    rows = [{"dtype": "float32", "pass": "forward", "ratio": r} for r in (0.5, 2.0)]
-    assert bench.means(rows) == {"float32 forward": 1.0}
+    kind = {"dtype": "float32", "pass": "forward"}
+    rows = [
+        kind | {"tiny": tiny, "ratio": r} for tiny, r in ((False, 0.5), (False, 2.0), (True, 3))
+    ]
+    assert bench.means(rows) == {"float32 forward": 1.0, "float32 forward, tiny": 3.0}
 
 
 def test_growth_has_primes() -> None:

@@ -406,12 +406,13 @@ def test_speed_stands_on_the_page_where_it_was_measured(tmp_path: Path) -> None:
         "started": "2026-01-02T03:04:05Z",
         "environment": {"gpu": None, "processor": "some", "commit": None},
         "entries": [{**entry, "pass": "forward"}],
-        "geomean": {"float32 forward": 3.5},
+        "geomean": {"float32 forward": 3.5, "float32 forward, tiny": 7.25},
         "sweep": [sweep.entry("suite", 88.0, "cases/s", ratio=3.0, goal="a <goal>", met=False)],
     }
     (tmp_path / "bench.json").write_text(json.dumps(bench))
     page = write(report([cell()]), tmp_path).read_text()
     assert '<th scope=row>stem 7×7<td class="n slow">3.50<td>two &lt;passes&gt;' in page
+    assert '<th scope="row">geometric mean, tiny</th><td class="n">7.25</td>' in page
     assert '<td class="n">88 cases/s<td class="n slow">3.00<td>a &lt;goal&gt;: missed' in page
     assert 'id="bench"' not in render(report([cell()]))
 

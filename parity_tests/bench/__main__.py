@@ -92,7 +92,7 @@ def measured(shapes: Iterable[Shape], device: str) -> Iterable[Entry]:
         for dtype in DTYPES[device]:
             for pass_ in PASSES:
                 row = entry(shape, dtype, pass_, device)
-                row["note"] = shape.note if misses(row, device, tiny=shape.tiny) else None
+                row["note"] = shape.note if misses(row, device) else None
                 more = "".join(
                     f"{'' if row[name] is None else format(row[name], '.2f'):>8}"
                     for name in ("memory_ratio", "gemm_ratio")
@@ -102,10 +102,10 @@ def measured(shapes: Iterable[Shape], device: str) -> Iterable[Entry]:
                 yield row
 
 
-def misses(row: Mapping[str, Any], device: str, *, tiny: bool) -> list[str]:
+def misses(row: Mapping[str, Any], device: str) -> list[str]:
     """What of the goals an entry misses."""
     found = []
-    slowest = (SLOWEST_TINY if tiny else SLOWEST)[device]
+    slowest = (SLOWEST_TINY if row["tiny"] else SLOWEST)[device]
     if row["ratio"] > slowest and (row["gemm_ratio"] or math.inf) > PRODUCT:
         found.append(f"{row['ratio']} times torch's time")
     if (row["memory_ratio"] or 0) > MEMORY:
@@ -114,10 +114,11 @@ def misses(row: Mapping[str, Any], device: str, *, tiny: bool) -> list[str]:
 
 
 def means(entries: Iterable[Entry]) -> dict[str, float]:
-    """Geometric means of ours/torch, per dtype and pass."""
+    """Geometric means of ours/torch, per dtype and pass, of layers and of tiny calls apart."""
     groups: dict[str, list[float]] = {}
     for row in entries:
-        groups.setdefault(f"{row['dtype']} {row['pass']}", []).append(row["ratio"])
+        size = ", tiny" if row["tiny"] else ""
+        groups.setdefault(f"{row['dtype']} {row['pass']}{size}", []).append(row["ratio"])
     return {k: round(math.exp(statistics.fmean(map(math.log, v))), 3) for k, v in groups.items()}
 
 
@@ -140,9 +141,8 @@ def slower(entries: Sequence[Entry], before: Sequence[Entry]) -> list[str]:
 
 def summary(found: Mapping[str, Any], before: Mapping[str, Any] | None) -> Iterable[str]:
     """What the table amounts to."""
-    tiny = {shape.name: shape.tiny for shape in SHAPES}
     for row in found["entries"]:
-        for what in misses(row, found["device"], tiny=tiny[row["name"]]):
+        for what in misses(row, found["device"]):
             why = row["note"] or "no reason known"
             yield f"misses: {row['name']}, {row['dtype']} {row['pass']}: {what} ({why})"
     for group, mean in found["geomean"].items():

@@ -142,6 +142,7 @@ def entry(shape: Shape, dtype: torch.dtype, pass_: str, device: str) -> dict[str
         "op": shape.op,
         "dtype": str(dtype).removeprefix("torch."),
         "pass": pass_,
+        "tiny": shape.tiny,
         "ours_ms": round(1e3 * statistics.median(t["ours"] for t in took), 4),
         "torch_ms": round(1e3 * statistics.median(t["torch"] for t in took), 4),
         "ratio": round(statistics.median(ratios), 3),

@@ -108,12 +108,15 @@ def compared(faults: Sequence[Json]) -> Iterator[tuple[str, str]]:
             yield says, f"{sum(map(bool, asked))} of {len(asked)}"
 
 
+TINY = ", tiny"  # what the means of tiny calls are marked with
+
+
 @dataclass(frozen=True)
 class Bench:
     """Times of ours over torch's: a row per shape, a column per dtype and pass."""
 
     columns: tuple[str, ...]
-    means: tuple[str, ...]
+    means: tuple[tuple[str, tuple[str, ...]], ...]  # of what, by column
     rows: tuple[tuple[str, tuple[tuple[str, str], ...], str], ...]  # shape, (text, css), notes
     facts: tuple[tuple[str, str], ...]
     sweep: tuple[tuple[str, str, str, str, str, bool], ...]  # name, dtype, value, ratio, note, met
@@ -126,10 +129,14 @@ def bench_of(bench: Json | None) -> Bench | None:
     of: defaultdict[str, dict[str, Json]] = defaultdict(dict)
     for entry in bench["entries"]:
         of[entry["name"]][f"{entry['dtype']} {entry['pass']}"] = entry
-    columns = tuple(bench["geomean"])
+    columns = tuple(column for column in bench["geomean"] if not column.endswith(TINY))
     return Bench(
         columns=columns,
-        means=tuple(f"{bench['geomean'][column]:.2f}" for column in columns),
+        means=tuple(
+            (f"geometric mean{size}", means)
+            for size in ("", TINY)
+            if any(means := tuple(mean(bench, column + size) for column in columns))
+        ),
         rows=tuple(
             (name, tuple(ratio(row.get(column)) for column in columns), notes(row))
             for name, row in of.items()
@@ -141,6 +148,11 @@ def bench_of(bench: Json | None) -> Bench | None:
         ),
         sweep=tuple(map(swept, bench.get("sweep", ()))),
     )
+
+
+def mean(bench: Json, group: str) -> str:
+    """A geometric mean, if there are any such calls."""
+    return f"{bench['geomean'][group]:.2f}" if group in bench["geomean"] else ""
 
 
 def swept(row: Json) -> tuple[str, str, str, str, str, bool]:
