@@ -10,7 +10,7 @@ class Profile:
     """How many cases a cell gets: per regime so many rounds, each a search of its own.
 
     A round forces one row of the covering set of parameter levels; its examples are drawn by
-    Hypothesis, beside the simplest call of all, with which the first round of a regime begins.
+    Hypothesis, beside the simplest call that the row allows.
     """
 
     name: str

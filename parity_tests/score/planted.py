@@ -86,10 +86,14 @@ def run_others(subjects: Sequence[Fault], workers: int) -> dict[str, dict[str, A
     importlib.import_module("torch.testing._internal.common_modules")
     tasks = [Task(CORPUS, f.name, "", 0, method) for f in subjects for method in METHODS]
     answers: dict[str, dict[str, Any]] = {fault.name: {} for fault in subjects}
-    for task, found in hunted(tasks, workers):
-        answers[task.name][task.method] = found["killed"]
-        said = {True: "caught", False: "not caught", None: "nothing to ask"}[found["killed"]]
-        say(f"{task.method}  {task.name}: {found.get('error', said)}")
+    try:
+        for number, (task, found) in enumerate(hunted(tasks, workers), start=1):
+            answers[task.name][task.method] = found["killed"]
+            said = {True: "caught", False: "not caught", None: "nothing to ask"}[found["killed"]]
+            told = found.get("error", said)
+            say(f"{number:4}/{len(tasks)}  {task.method}  {task.name}: {told}")
+    except KeyboardInterrupt:
+        say("interrupted")
     return answers
 
 
