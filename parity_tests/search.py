@@ -51,7 +51,7 @@ DRAWN_DTYPES = (torch.float32, torch.float64)
 
 # Examples of a row of the covering set beside the simplest, and one more for so many rows: an
 # operator of many levels has more than pairs of them to combine.
-A_ROW, ROWS = 2, 24
+A_ROW, ROWS = 2, 16
 
 # The error bound costs more than all the rest: of the results that are within one rounding of the
 # truth it is computed for one in so many.
@@ -238,7 +238,8 @@ class Search:
         """Choices of levels that this cell must meet.
 
         Every level is met in every cell. Every pair of levels is met by the module's contract, by
-        forward and buffers in every dtype, and by gradients, whose dtypes share them out.
+        forward and buffers in every dtype, by gradients in the first, the widest, and again in all
+        the others together.
         """
         op, check = self.cell.op, self.cell.check
         number, dtypes = self.dtype_number, len(check.dtypes(op))
@@ -248,7 +249,7 @@ class Search:
         if check.name in ("forward", "buffers", "contract"):
             chosen = list(rows[number])
         elif check.name == "gradients":
-            chosen = list(rows[0][number::dtypes])
+            chosen = list(rows[0][number - 1 :: dtypes - 1] if number else rows[0])
         else:
             chosen = []
         chosen += levels_missing(chosen, rows[0])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -10,13 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import reimpl
 from parity_tests import expectations, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.op import Op
 from parity_tests.ops import OPS
 from parity_tests.profiles import PROFILES
 from parity_tests.search import Cell, Plan, examine
-from reimpl import blocks, columns, maxima, slabs, taps, trilinear
+from reimpl import (
+    avg_pool,
+    blocks,
+    columns,
+    maxima,
+    padding,
+    resampling,
+    slabs,
+    taps,
+    trilinear,
+)
 from reimpl.standardize import standardize
 from reimpl.windows import Windows, spanned
 
@@ -116,6 +129,66 @@ def test_maxima_at_once_and_by_axis_are_the_same(
     assert torch.equal(values.nan_to_num(nan=9), maxima._values_by_axis(x, looks).nan_to_num(nan=9))
     chosen = maxima.chosen(x, maxima.places(x, looks), looks)
     assert torch.equal(values.nan_to_num(nan=9), chosen.nan_to_num(nan=9))
+
+
+def both_ways(
+    function: Callable[[Tensor], Tensor], x: Tensor, monkeypatch: pytest.MonkeyPatch, *other: Any
+) -> None:
+    """Value and gradient by one plan, and by the one that the patch leads to, on exact numbers."""
+
+    def results() -> list[Tensor]:
+        own = x.clone().requires_grad_()
+        y = function(own)
+        cotangent = torch.arange(y.numel(), dtype=y.dtype).remainder(7).view(y.shape) - 3
+        return [y, *torch.autograd.grad(y, own, cotangent)]
+
+    plain = results()
+    monkeypatch.setattr(*other)
+    assert all(map(torch.equal, plain, results()))
+
+
+def integers(*shape: int) -> Tensor:
+    return torch.randint(-4, 5, shape, generator=torch.Generator().manual_seed(1)).double()
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_average_pools_at_once_and_tap_by_tap(
+    stride: int, padding: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pool(x: Tensor) -> Tensor:
+        return reimpl.avg_pool2d(x, (2, 4), stride, (padding, 2 * padding), ceil_mode=True)
+
+    both_ways(pool, integers(2, 3, 5, 9), monkeypatch, avg_pool, "_SMALL", 0)
+
+
+@pytest.mark.parametrize("scale", [(2.0, 4.0), (0.5, 2.0), (1.0, 0.25)])
+def test_the_whole_matrix_and_its_entries(
+    scale: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def double(x: Tensor) -> Tensor:
+        return reimpl.interpolate(x, scale_factor=scale, mode="bilinear")
+
+    nobody = resampling, "all_finite", lambda *_: False
+    both_ways(double, integers(2, 3, 4, 8), monkeypatch, *nobody)
+
+
+@pytest.mark.parametrize("mode", padding.MODES[1:])
+def test_padding_by_copies_and_by_selection(mode: str) -> None:
+    def by_selection(x: Tensor, amounts: padding.Amounts, mode: str) -> Tensor:
+        for axis, (lo, hi) in enumerate(amounts, start=-len(amounts)):
+            x = padding._select(x, axis, lo, hi, mode)
+        return x
+
+    def pad(x: Tensor) -> Tensor:
+        return padding.pad_by_selection("pad", x, ((2, 0), (1, 3)), mode)
+
+    x = integers(2, 3, 4, 5)
+    assert torch.equal(pad(x), by_selection(x, ((2, 0), (1, 3)), mode))
+    back = padding._folded_back(pad(x), ((2, 0), (1, 3)), mode)
+    own = x.clone().requires_grad_()
+    selected = by_selection(own, ((2, 0), (1, 3)), mode)
+    assert torch.equal(back, torch.autograd.grad(selected, own, selected.detach())[0])
 
 
 @pytest.mark.parametrize("check", ["forward", "gradients", "second", "independence", "transforms"])

@@ -44,7 +44,7 @@ GROUP_TAKES_BIAS, INSTANCE_TAKES_BIAS = (
 def positions(d: Draw, count: int) -> Ints:
     """The sizes of some positional axes; now and then a single position."""
     low, high = (1, 2) if d.degenerate else (1, 4)
-    if d.integer(0, 5) == 5:
+    if d.integer(0, 3) == 3:
         high = 1
     return tuple(d.integer(low, high) for _ in range(count))
 
