@@ -194,9 +194,10 @@ def varied(call: Call, regime: str) -> Call:
             shape = (shape[0] % 3 + 1, *shape[1:])
         if not recipe.fixed and (regime == "layout" or recipe.layout == "contiguous"):
             hashed = (recipe.seed * 2654435761 + 40503 + len(name)) // 7
-            # Where layouts are not what it is about channels_last is the usual one.
-            usual = regime != "layout" and hashed // 64 % 2
-            layout = "channels_last" if usual else layouts[hashed % len(layouts)]
+            # Where layouts are not what it is about the usual ones are mostly enough.
+            usual = "channels_last" if len(shape) > 3 else "permuted"
+            common = regime != "layout" and hashed // 64 % 2
+            layout = usual if common else layouts[hashed % len(layouts)]
             if name == "cotangent" and hashed // 128 % 3 == 0:
                 layout = "expanded"  # as sum() and mean() hand theirs back
         return replace(recipe, shape=shape, layout=layout)

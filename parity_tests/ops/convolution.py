@@ -78,6 +78,8 @@ def draw_convolution(d: Draw, *, rank: int, layer: bool) -> Call:
     # Torch's padding kernels want channels; without padding modes none will do (pytorch#101356).
     C = max(0 if mode == "zeros" else 1, d.channels()) * groups
     O = max(1, d.channels()) * groups
+    if groups > 1 and d.integer(0, 2) == 2:
+        C = O = groups  # depthwise, for which kernels are written
     # Reflection reaches as far into the input as the padding is wide, and needs one element more.
     reach = tuple(s - 1 for s in g.span) if word == "same" else g.padding
     L = sizes_that_fit(d, g, tuple(1 if mode == "zeros" else r + 1 for r in reach))

@@ -36,6 +36,8 @@ def draw_transposed(d: Draw, *, rank: int, layer: bool) -> Call:
     groups = d.choice("groups", (1, 2, 3, 4))
     # No channels at all is an error here, unlike in convolution (pytorch#101356).
     I, O = max(1, d.channels()) * groups, max(1, d.channels()) * groups
+    if groups > 1 and d.integer(0, 2) == 2:
+        I = O = groups  # depthwise, for which kernels are written
     g = geometry(d, rank)
     # An output_size reaches up to the stride, output_padding up to the dilation if that is more.
     asked = layer and d.choice("output_size", (False, True))
