@@ -47,7 +47,10 @@ def disagreement(drawn: Drawn, operators: Any) -> str | None:
     theirs, ours = copy.deepcopy(drawn.model), copy.deepcopy(drawn.model)
     recorder, batch = Recorder(operators), drawn.batch().requires_grad_()
     same = drawn.batch().requires_grad_()
-    cotangent = torch.ones_like(output := theirs(same))
+    output = theirs(same)
+    # Never ones: what sums to nothing under them, as behind a norm, would not be tested.
+    random = torch.Generator().manual_seed(drawn.seed)
+    cotangent = torch.randn(output.shape, dtype=output.dtype, generator=random)
     output.backward(cotangent)
     with reimpl.everywhere(recorder.operators):
         output = ours(batch)

@@ -78,11 +78,16 @@ def compare_backward(trial: Trial) -> None:
 def compare_overwritten(trial: Trial) -> None:
     """Who adds to the outputs in place gets the same gradients, wherever torch lets them."""
 
+    largest = 0.0  # of the cotangents: gradients are differences of them, and may cancel
+
     def gradients(target: Callable[..., Any], *, overwriting: bool) -> Tensors:
         def cotangent(name: str, output: Tensor) -> Tensor:
+            nonlocal largest
             if overwriting:
                 output.add_(1)
-            return trial.cotangent(name, output)
+            made = trial.cotangent(name, output)
+            largest = max(largest, magnitude(made))
+            return made
 
         with seeded():
             return experiments.gradients(trial.op, target, trial.call, trial.tensors(), cotangent)
@@ -97,11 +102,16 @@ def compare_overwritten(trial: Trial) -> None:
     for name, gradient in plain.items():
         # Not to the bit: what lies between may hand the cotangent on in another layout.
         near = torch.finfo(gradient.dtype).eps ** 0.5
-        size = near * float(gradient.abs().nan_to_num(0, 0, 0).max()) if gradient.numel() else 0.0
+        size = near * max(magnitude(gradient), largest)
         if not torch.allclose(got[name], gradient, near, size, equal_nan=True):
             trial.depart(
                 f"{name} is another when the output is overwritten", kind="overwritten", result=name
             )
+
+
+def magnitude(t: Tensor) -> float:
+    """The largest of the finite numbers."""
+    return float(t.detach().abs().nan_to_num(0, 0, 0).max()) if t.numel() else 0.0
 
 
 def compare_with_later(trial: Trial, outputs: Tensors, first: Tensors) -> None:
