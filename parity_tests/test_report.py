@@ -345,6 +345,11 @@ def test_numbers_have_two_digits(value: float, text: str) -> None:
     assert two_digits(value) == text
 
 
+def test_infinitely_many_bounds_are_ordered_last() -> None:
+    page = render(report([cell(status="fail", worst=1.7e308), cell(op="conv2d")]))
+    assert "∞" in page
+
+
 def test_small_numbers_are_brief_in_the_matrix() -> None:
     numbers = ("6.8e-6", "0.0042", "0.078", "0.22", "0", "∞", "1.2e-12", "2e10")
     shown = ["7e-6", "4e-3", "0.08", "0.22", "0", "∞", "1e-12", "2e10"]

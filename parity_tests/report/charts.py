@@ -109,6 +109,11 @@ def panel(name: str, worst: Mapping[int, float], counts: Mapping[int, int], axes
     )
 
 
+def shown_number(text: str) -> float:
+    """What :func:`two_digits` showed; nothing is 0."""
+    return math.inf if text == "∞" else float(text or 0)
+
+
 def two_digits(value: float) -> str:
     """Two significant digits, short: 0.22, 1.4, 130, 3e-05 as 3e-5, infinity as ∞."""
     if math.isnan(value):

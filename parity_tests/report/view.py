@@ -23,7 +23,7 @@ from parity_tests.report.cells import (
     slug,
     tally,
 )
-from parity_tests.report.charts import Axes, Panel, two_digits
+from parity_tests.report.charts import Axes, Panel, shown_number, two_digits
 from parity_tests.report.coverage import Coverage, coverage
 from parity_tests.report.findings import Group
 
@@ -326,7 +326,7 @@ def matrix(report: Json, cells: Iterable[Cell], columns: Iterable[Column]) -> It
     at = {(c.op, c.check, c.dtype, c.device): c for c in cells}
     worst: defaultdict[str, float] = defaultdict(float)
     for cell in at.values():
-        worst[cell.op] = max(worst[cell.op], float(cell.worst or 0))
+        worst[cell.op] = max(worst[cell.op], shown_number(cell.worst))
     family = ""
     for op, about in report["operators"].items():
         begins = about["family"] if about["family"] != family else ""
