@@ -29,7 +29,7 @@ from reimpl.selection import gather, scatter_add
 # Up to so many taps in all it is faster to write them out.
 SMALL = 1 << 13
 # Bytes of input that are pooled at a time: what a core keeps at hand.
-BLOCK = 1 << 18
+BLOCK = 1 << 20
 
 
 class Regular(NamedTuple):
