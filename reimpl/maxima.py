@@ -152,9 +152,7 @@ def maxima(x: Tensor, looks: Looks) -> Tensor:
 
 def chosen(x: Tensor, place: Tensor, looks: Looks) -> Tensor:
     """The same from the places: what lies there, the lowest where a window sees nothing."""
-    missing = _missing(looks, x.device)
-    y = _gathered(x, place, missing, len(looks))
-    return y if missing is None else y.masked_fill(missing, lowest(x))
+    return _gathered(x, place, looks, lowest(x))
 
 
 def places(x: Tensor, looks: Looks) -> Tensor:
@@ -307,14 +305,15 @@ class _DualMaxima(_Maxima):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
         (x,) = ctx.saved_tensors
-        place, missing = places(x.detach(), ctx.looks), _missing(ctx.looks, x.device)
-        dy = _gathered(dx, place, missing, len(ctx.looks))
-        return dy if missing is None else dy.masked_fill(missing, 0)
+        return _gathered(dx, places(x.detach(), ctx.looks), ctx.looks, 0)
 
 
-def _gathered(x: Tensor, place: Tensor, missing: Tensor | None, rank: int) -> Tensor:
+def _gathered(x: Tensor, place: Tensor, looks: Looks, beyond: float) -> Tensor:
+    """What lies at the places, and ``beyond`` where a window sees nothing."""
+    rank, missing = len(looks), _missing(looks, x.device)
     place = place if missing is None else place.masked_fill(missing, 0)
-    return gather(x.flatten(-rank), place.flatten(-rank)).view(place.shape)
+    y = gather(x.flatten(-rank), place.flatten(-rank)).view(place.shape)
+    return y if missing is None else y.masked_fill(missing, beyond)
 
 
 def _missing(looks: Looks, device: torch.device) -> Tensor | None:

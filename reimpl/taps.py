@@ -42,16 +42,11 @@ def correlate(x: Tensor, w: Tensor, windows: Windows) -> Tensor:
 
 def spread(y: Tensor, w: Tensor, windows: Windows) -> Tensor:
     """x_k += w[k] · y for every k."""
-    E = [
-        max(e, p + l) for e, p, l in zip(windows.reach, windows.padding, windows.size, strict=True)
-    ]
-    x = y.new_zeros(*y.shape[:3], *E)
+    x = y.new_zeros(*y.shape[:3], *windows.extent)
     for channels in _blocks(x):
         for k, met in _met(x[:, channels], windows):
             met.addcmul_(y[:, channels], _tap(w[channels], k))
-    for axis, (p, l) in enumerate(zip(windows.padding, windows.size, strict=True), start=3):
-        x = x.narrow(axis, p, l)
-    return x.clone(memory_format=torch.contiguous_format)
+    return windows.cropped(x).clone(memory_format=torch.contiguous_format)
 
 
 def relate(x: Tensor, y: Tensor, windows: Windows) -> Tensor:

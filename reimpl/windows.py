@@ -47,6 +47,12 @@ class Windows(NamedTuple):
         geometry = zip(self.positions, self.kernel, self.stride, self.dilation, strict=True)
         return tuple([spanned(m, k, s, d) for m, k, s, d in geometry])
 
+    @property
+    def extent(self) -> Ints:
+        """Extent of the padded grid: what windows touch, and all of the grid itself."""
+        sizes = zip(self.reach, self.padding, self.size, strict=True)
+        return tuple([max(e, p + l) for e, p, l in sizes])
+
     def meetings(self, axis: int) -> list[tuple[int, slice, slice]]:
         """(tap, positions where it meets the grid, what it meets there) for the taps of an axis."""
         l, m, K, s, p, d = (field[axis] for field in self)
@@ -88,7 +94,7 @@ class Windows(NamedTuple):
         """
         rank = len(self.size)
         G, C, N = *cols.shape[:2], cols.shape[2 + rank]
-        E = [max(e, p + l) for e, p, l in zip(self.reach, self.padding, self.size, strict=True)]
+        E = self.extent
         sheets = cols.new_zeros(*self.kernel, N, G, C, *E)
         step = sheets.stride()
         sheet, (n, g, c, *steps) = step[:rank], step[rank:]
@@ -97,8 +103,10 @@ class Windows(NamedTuple):
         sheets.as_strided(cols.shape, (g, c, *taps, n, *moves)).copy_(cols)
         # dtype: a sum of small integers would widen to int64, torch's convolution wraps.
         x = sheets.view(prod(self.kernel), N, G, C, *E).sum(0, dtype=cols.dtype)
-        if self.size == tuple(E):
-            return x
+        return self.cropped(x).contiguous()
+
+    def cropped(self, x: Tensor) -> Tensor:
+        """The grid within the padded one, a view: (N, G, C, *E) -> (N, G, C, *L)."""
         for axis, (p, l) in enumerate(zip(self.padding, self.size, strict=True), start=3):
             x = x.narrow(axis, p, l)
-        return x.contiguous()
+        return x
