@@ -29,6 +29,7 @@ __all__ = [
     "laid_out_oddly",
     "looks_like_an_image",
     "not_finite",
+    "of_another_dtype",
     "one_wide_and_filtered",
     "outreaches_the_grid",
     "overhangs",
@@ -53,6 +54,12 @@ __all__ = [
 def not_finite(call: Call) -> bool:
     """NaN or infinities among the numbers, cotangent included."""
     return any(r.fill in ODD for r in (*call.recipes().values(), call.cotangent))
+
+
+def of_another_dtype(call: Call, name: str) -> bool:
+    """A tensor is there, and not of the dtype under test."""
+    recipe = call.recipes().get(name)
+    return recipe is not None and recipe.dtype is not None
 
 
 def without_onednn(call: Call) -> bool:
@@ -198,11 +205,12 @@ def has_a_window_of_padding(call: Call) -> bool:
 
 
 def looks_like_an_image(call: Call) -> bool:
-    """A volume without a batch has strides that torch takes for an image's in channels last."""
+    """The moduli of a volume without a batch have strides that torch takes for an image's in
+    channels last; they need not be the volume's where sizes are one."""
     x = call.arguments["input"]
     if x.batched or len(x.shape) != 4:
         return False
-    return suggest_memory_format(x.tensor(torch.float32)) == torch.channels_last
+    return suggest_memory_format(x.tensor(torch.float32).abs()) == torch.channels_last
 
 
 def unpools_to_nothing(call: Call) -> bool:

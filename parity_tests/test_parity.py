@@ -10,7 +10,7 @@ from parity_tests.search import Cell
 def test_parity(parity_cell: Cell, parity_run: Run) -> None:
     outcome = parity_run.examine(parity_cell)
     match outcome.status:
-        case "unsupported" if parity_cell.op.name not in parity_run.asked:
+        case "unsupported" if parity_cell.op.name not in parity_run.required:
             pytest.skip(outcome.reason)
         case "fail" | "not run" | "unsupported":
             lines = [outcome.reason]

@@ -274,10 +274,10 @@ def test_torch_as_the_subject_is_measured_by_its_own_error() -> None:
     assert "pass, 12 cases, worst 0.5" in render(report([cell()], subject="torch"))
 
 
-def test_asked_for_but_unsupported_is_said() -> None:
+def test_required_but_unsupported_is_said() -> None:
     cells = [cell(status="unsupported", reason="no such operator")]
     text = render(report(cells, verdict="FAIL", headline="FAIL"))
-    assert "asked for by name is unsupported" in text
+    assert "or that reimpl promises, is unsupported" in text
 
 
 def test_report_and_page_are_written(tmp_path: Path) -> None:

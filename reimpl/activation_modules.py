@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -167,49 +167,45 @@ class Tanh(_Activation):
     _function = staticmethod(logistic.tanh)
 
 
-class Softmax(_Activation):
+class _AlongDim(_Activation):
+    __constants__: ClassVar[list[str]] = ["dim"]
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"dim": None} | state)  # pickled before there was a choice
+
+
+class Softmax(_AlongDim):
     """y = eˣ / Σ eˣ along ``dim``, which None leaves to be guessed; see :func:`reimpl.softmax`.
 
     >>> Softmax(dim=1)
     Softmax(dim=1)
     """
 
-    __constants__: ClassVar[list[str]] = ["dim"]
     _function = staticmethod(partial(softmax.softmax, _stacklevel=5))
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
 
-
-class LogSoftmax(_Activation):
+class LogSoftmax(_AlongDim):
     """y = x − log Σ eˣ along ``dim``; see :func:`reimpl.log_softmax`.
 
     >>> LogSoftmax(dim=1)
     LogSoftmax(dim=1)
     """
 
-    __constants__: ClassVar[list[str]] = ["dim"]
     _function = staticmethod(partial(softmax.log_softmax, _stacklevel=5))
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
 
-
-class Softmin(_Activation):
+class Softmin(_AlongDim):
     """y = e⁻ˣ / Σ e⁻ˣ along ``dim``; see :func:`reimpl.softmin`.
 
     >>> Softmin(dim=1)
     Softmin(dim=1)
     """
 
-    __constants__: ClassVar[list[str]] = ["dim"]
     _function = staticmethod(partial(softmax.softmin, _stacklevel=5))
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
 
 
 class Softmax2d(_Activation):

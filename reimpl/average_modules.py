@@ -92,6 +92,11 @@ class AvgPool3d(_AvgPool):
 
     _rank = 3
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Pickled before there were these choices.
+        choices = {"padding": 0, "ceil_mode": False, "count_include_pad": True}
+        super().__setstate__(choices | state)
+
 
 class _LPPool(torch.nn.Module):
     __constants__: ClassVar[list[str]] = ["norm_type", "kernel_size", "stride", "ceil_mode"]

@@ -115,6 +115,7 @@ class _BatchNorm(ChannelNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """:func:`reimpl.batch_norm` by the batch or by the estimates; moves the estimates."""
+        arguments.tensor(type(self).__name__, "input", input)
         if input.dim() not in self._axes:
             need = " or ".join(map(str, self._axes))
             raise ValueError(

@@ -106,6 +106,9 @@ class ConvolutionModule(nn.Module):
         """Draw weight and bias anew, as torch would under the same seed."""
         conv_uniform_(self.weight, self.bias)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"padding_mode": "zeros"} | state)  # pickled before there was a choice
+
     def extra_repr(self) -> str:
         """Return what repr() shows between the parentheses; defaults are left out."""
         parts = [

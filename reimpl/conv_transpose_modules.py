@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from reimpl import arguments
 from reimpl.arguments import repeated
 from reimpl.conv_modules import ConvolutionModule, Size
 from reimpl.conv_transpose import convolve_transposed
@@ -42,6 +43,7 @@ class _ConvTranspose(ConvolutionModule):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Spread ``input``; ``output_size`` chooses among the sizes that the stride leaves open."""
+        arguments.tensor(type(self).__name__, "input", input)
         extra = self.output_padding
         if output_size is not None:
             extra = self._output_padding_for(input, list(output_size))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from reimpl import arguments
 from reimpl.batch_norm_modules import ChannelNorm
 from reimpl.instance_norm import instance_norm
 
@@ -35,6 +36,7 @@ class _InstanceNorm(ChannelNorm):
     def forward(self, input: Tensor) -> Tensor:
         """:func:`reimpl.instance_norm` by the instances or by the estimates; moves the latter."""
         name, axes = type(self).__name__, (self._rank + 1, self._rank + 2)
+        arguments.tensor(name, "input", input)
         if input.dim() not in axes:
             raise ValueError(
                 f"{name}: input must have {axes[1]} axes, or {axes[0]} without a batch, "

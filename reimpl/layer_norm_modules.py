@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from reimpl import arguments
 from reimpl.arguments import repeated
 from reimpl.layer_norm import layer_norm, rms_norm
 
@@ -114,4 +115,5 @@ class RMSNorm(_TrailingNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """:func:`reimpl.rms_norm` of ``x``."""
+        arguments.tensor("RMSNorm", "x", x)
         return rms_norm(x, self.normalized_shape, self.weight, self.eps)

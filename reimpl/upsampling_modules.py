@@ -64,8 +64,7 @@ class Upsample(Module):
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state.setdefault("recompute_scale_factor", True)  # as it was before there was a choice
-        super().__setstate__(state)
+        super().__setstate__({"recompute_scale_factor": True} | state)  # before there was a choice
 
     def extra_repr(self) -> str:
         """The arguments, for repr()."""

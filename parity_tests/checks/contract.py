@@ -86,6 +86,20 @@ def compare_modules(trial: Trial) -> None:
         trial.depart(f"repr is {ours!r}, torch's {torchs!r}: {what}", kind="repr")
     compare_attributes(trial, ours, torchs, what)
     compare_states(trial, ours, torchs, what)
+    if "device" in names:
+        meta = constructor | {"device": "meta"}
+        compare_described(trial, built(trial.target, meta), built(trial.torch, meta), what)
+    compare_copies(trial, ours, what)
+    compare_modes(trial, ours, what)
+    if not hasattr(torchs, "reset_parameters"):
+        return
+    seeded_again = [again_initialised(m) for m in (ours, torchs)]
+    if not same_state(*seeded_again):
+        trial.depart(f"reset_parameters gives other numbers than torch's: {what}", kind="reset")
+
+
+def compare_copies(trial: Trial, ours: nn.Module, what: str) -> None:
+    """Copies are the same, and their own."""
     for name, again in {
         "deepcopy": copy.deepcopy(ours),
         "pickle": pickle.loads(pickle.dumps(ours)),
@@ -95,12 +109,6 @@ def compare_modules(trial: Trial) -> None:
             trial.depart(f"{name} gives another module: {what}", kind=name)
         if memory(again) & memory(ours):
             trial.depart(f"{name} shares memory with the original: {what}", kind=name)
-    compare_modes(trial, ours, what)
-    if not hasattr(torchs, "reset_parameters"):
-        return
-    seeded_again = [again_initialised(m) for m in (ours, torchs)]
-    if not same_state(*seeded_again):
-        trial.depart(f"reset_parameters gives other numbers than torch's: {what}", kind="reset")
 
 
 def compare_modes(trial: Trial, ours: nn.Module, what: str) -> None:
@@ -132,20 +140,29 @@ def saved_and_loaded(module: nn.Module) -> nn.Module:
 
 
 def compare_attributes(trial: Trial, ours: nn.Module, torchs: nn.Module, what: str) -> None:
-    """Public plain attributes: what model code reads and exporters look at."""
+    """Public plain attributes: what model code reads and exporters look at; and older pickles."""
     for name, value in vars(torchs).items():
         if name.startswith("_") or isinstance(value, Tensor | nn.Module):
             continue
         mine = getattr(ours, name, "missing")
         if mine != value or type(mine) is not type(value):
             trial.depart(f"{name} is {mine!r}, torch's {value!r}: {what}", kind="attribute")
+        mine, wanted = pickled_without(name, ours), pickled_without(name, torchs)
+        if mine != wanted:
+            message = f"{name} is {mine!r} from a pickle that lacks it, torch's {wanted!r}: {what}"
+            trial.depart(message, kind="old pickle")
+
+
+def pickled_without(attribute: str, module: nn.Module) -> Any:
+    """What an attribute is in a module from a pickle of a time before there was the attribute."""
+    again = type(module).__new__(type(module))
+    again.__setstate__({name: value for name, value in vars(module).items() if name != attribute})
+    return getattr(again, attribute, "missing")
 
 
 def compare_states(trial: Trial, ours: nn.Module, torchs: nn.Module, what: str) -> None:
     """The same parameters and buffers, bit for bit, and each loads the other's."""
-    mine, wanted = described(ours), described(torchs)
-    if list(mine.items()) != list(wanted.items()):
-        trial.depart(f"state is {mine}, torch's {wanted}: {what}", kind="state_dict")
+    compare_described(trial, ours, torchs, what)
     if not same_state(ours, torchs):
         trial.depart(f"initial weights differ from torch's under one seed: {what}", kind="init")
     for target, source in ((ours, torchs), (torchs, ours)):
@@ -154,11 +171,20 @@ def compare_states(trial: Trial, ours: nn.Module, torchs: nn.Module, what: str) 
         loaded = target.state_dict()
         if not all(same_bits(loaded[k], v) for k, v in changed.items()):
             trial.depart(f"a loaded state_dict is not kept: {what}", kind="load_state_dict")
+    ours.load_state_dict(torchs.state_dict())
     for name, state in incomplete(torchs):
-        if loads(ours, state) != loads(torchs, state):
+        taken = loads(ours, state), loads(torchs, state)
+        if taken[0] != taken[1] or not same_state(ours, torchs):
             trial.depart(
                 f"a state without {name} is not taken as torch's: {what}", kind="old state"
             )
+
+
+def compare_described(trial: Trial, ours: nn.Module, torchs: nn.Module, what: str) -> None:
+    """The same entries in the same order, each in its place."""
+    mine, wanted = described(ours), described(torchs)
+    if list(mine.items()) != list(wanted.items()):
+        trial.depart(f"state is {mine}, torch's {wanted}: {what}", kind="state_dict")
 
 
 def incomplete(module: nn.Module) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -184,10 +210,11 @@ def memory(module: nn.Module) -> set[int]:
 
 
 def described(module: nn.Module) -> dict[str, str]:
-    """Every entry of the state: shape, dtype, and whether it is trained."""
+    """Every entry of the state: shape, dtype, device, and whether it is trained."""
     trained = {name for name, p in module.named_parameters() if p.requires_grad}
     return {
-        name: f"{tuple(t.shape)} {t.dtype} {'parameter' if name in trained else 'buffer'}"
+        name: f"{tuple(t.shape)} {t.dtype} {t.device} "
+        f"{'parameter' if name in trained else 'buffer'}"
         for name, t in module.state_dict().items()
     }
 

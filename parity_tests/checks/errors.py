@@ -25,15 +25,42 @@ NEIGHBOURS = 8  # of each call
 
 
 def errors(trial: Trial) -> None:
-    """The same calls accepted and rejected; the subject's message names the argument."""
+    """The same calls accepted and rejected; reimpl's messages name what is wrong with what."""
     trial.ledger.start_case(trial)
-    for bad in trial.op.bad:
+    for bad in (*trial.op.bad, *no_tensors(trial), *other_dtypes(trial)):
         edit = bad.edit(trial.call)
         if edit is not None and not empty(trial.call):
             compare_verdicts(trial, edited(trial.call, edit), bad)
     for call in off_by_one(trial.call):
         if not empty(call):
             compare_verdicts(trial, call, None)
+
+
+def no_tensors(trial: Trial) -> Iterator[Bad]:
+    """Every argument that is a tensor may be a list by mistake."""
+    written = trial.op.written(trial.call)  # the suite itself looks at these
+    for name, value in trial.call.arguments.items():
+        if isinstance(value, Recipe) and name not in written:
+            yield no_tensor(name)
+
+
+def other_dtypes(trial: Trial) -> Iterator[Bad]:
+    """Every tensor beside the first may be of another dtype by mistake."""
+    other = "float32" if trial.dtype == torch.float64 else "float64"
+    for name, recipe in list(trial.call.recipes().items())[1:]:
+        if recipe.dtype is None:
+            key = f"state {name}" if name in trial.call.state else name
+            yield with_dtype(key, name.rpartition(".")[2], replace(recipe, dtype=other))
+
+
+def with_dtype(key: str, name: str, recipe: Recipe) -> Bad:
+    """A tensor of that dtype."""
+    return Bad(name, f"of dtype {recipe.dtype}", lambda _: {key: recipe})
+
+
+def no_tensor(name: str) -> Bad:
+    """A list in place of a tensor."""
+    return Bad(name, "not a tensor", lambda _: {name: [1.0]})
 
 
 def empty(call: Call) -> bool:
@@ -101,7 +128,7 @@ def arbitrated(trial: Trial, call: Call, got: Outcome, expected: Outcome) -> Out
 def compare_exceptions(
     trial: Trial, call: Call, expected: Exception, got: Exception, bad: Bad | None, what: str
 ) -> None:
-    """A type that catches both; from reimpl, a message that names the argument and the value."""
+    """A type that catches both; from reimpl, a message that names operator, argument and value."""
     if not isinstance(got, (type(expected), promised(expected))):
         known = excuse(replace(trial, call=call))
         if known is not None:  # torch trips over a fault of its own before it sees the mistake
@@ -113,12 +140,17 @@ def compare_exceptions(
             kind="exception type",
             call=call,
         )
-    message = str(got)
     if bad is None or trial.subject.name != "reimpl":
         return
-    if bad.argument not in message or "got" not in message:
+    message = str(got)
+    operator, _, rest = message.partition(": ")
+    ours = trial.subject.find(operator) is not None
+    pythons = "unexpected keyword argument" in message  # names the function in its own way
+    if not (ours or pythons) or bad.argument not in (rest or message) or "got" not in message:
         trial.depart(
-            f"the message lacks argument or value: {message!r}: {what}", kind="message", call=call
+            f"the message lacks operator, argument or value: {message!r}: {what}",
+            kind="message",
+            call=call,
         )
 
 

@@ -35,11 +35,14 @@ def interpolation(
         scales = [None] * len(L)
     corners, small = bool(align_corners), len(L) == 2 and sum(M) <= 128
 
+    def matrix(n: int, m: int, scale: float | None) -> Array:
+        s = step(n, m, scale, corners)
+        return Array((m,), lambda o: row(mode, antialias, small, o, n, m, s, corners))
+
+    a = [matrix(*axis) for axis in zip(L, M, scales, strict=True)]
+
     def y(n: int, c: int, *o: int) -> Any:
-        rows = (
-            row(mode, antialias, small, o, n, m, step(n, m, scale, corners), corners)
-            for o, n, m, scale in zip(o, L, M, scales, strict=True)
-        )
+        rows = (matrix[i] for matrix, i in zip(a, o, strict=True))
         taps = (tuple(zip(*tap, strict=True)) for tap in product(*rows))
         return sum(input[(n, c, *j)] * prod(weights) for j, weights in taps)
 

@@ -61,7 +61,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
     for cell in cells:
         if key(cell) not in found and key(cell) in died:
             cell["reproduction"] = fatal(died[key(cell)])
-    verdict = verdict_of(cells, asked=about["asked"])
+    verdict = verdict_of(cells, required=about["required"])
     devices = sorted({cell["device"] for cell in cells})
     used = {cell["op"] for cell in cells}
     return {
@@ -75,7 +75,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "seconds": about["seconds"],
         "devices": devices,
         "absent": about["absent"],
-        "asked": about["asked"],
+        "required": about["required"],
         "versions": versions(),
         "environment": environment(),
         "declared": len(declared),
@@ -146,13 +146,13 @@ def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
     return {**cell, **empty, "torch_faults": [], "torch_fault_count": 0}
 
 
-def verdict_of(cells: Iterable[Mapping[str, Any]], asked: Iterable[str]) -> str:
+def verdict_of(cells: Iterable[Mapping[str, Any]], required: Iterable[str]) -> str:
     """FAIL with any fail; else INCOMPLETE with anything not run; else PASS.
 
-    Unsupported fails only where the operator was asked for by name.
+    Unsupported fails only where the operator is required: asked for by name, or one of reimpl's.
     """
     statuses = {cell["status"] for cell in cells}
-    refused = any(c["status"] == "unsupported" and c["op"] in set(asked) for c in cells)
+    refused = any(c["status"] == "unsupported" and c["op"] in set(required) for c in cells)
     if "fail" in statuses or refused:
         return "FAIL"
     return "INCOMPLETE" if "not run" in statuses or not statuses else "PASS"

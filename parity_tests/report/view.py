@@ -284,7 +284,7 @@ def summary(report: Json, cells: Sequence[Cell]) -> str:
         named = ", ".join(failing[:5] if more else failing) + more
         return f"{counts['fail']} of {len(cells)} cells fail, in {named}."
     if report["verdict"] == "FAIL":
-        return "An operator that was asked for by name is unsupported."
+        return "An operator that was asked for by name, or that reimpl promises, is unsupported."
     if report["verdict"] == "INCOMPLETE":
         return f"Nothing fails, but {counts['not run']} of {len(cells)} cells have no result."
     others = [f"{counts[w]} {w}" for w in ("torch fault", "known", "unsupported") if counts[w]]
