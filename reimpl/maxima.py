@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reimpl.function import Differentiable, call, unviewed
-from reimpl.selection import gather, scatter_add
+from reimpl.function import differentiated
+from reimpl.selection import gather
 
 # Up to so many taps in all it is faster to write them out.
 SMALL = 1 << 13
@@ -147,12 +147,17 @@ Looks = Sequence[Regular | Adaptive]
 
 def maxima(x: Tensor, looks: Looks) -> Tensor:
     """The maximum of every window, (*, *L) -> (*, *M); of one that sees nothing the lowest."""
-    return call(_Maxima, _DualMaxima, x, looks)
+    if differentiated(x):
+        return chosen(x, places(x.detach(), looks), looks)
+    return _values(x, looks)
 
 
 def chosen(x: Tensor, place: Tensor, looks: Looks) -> Tensor:
     """The same from the places: what lies there, the lowest where a window sees nothing."""
-    return _gathered(x, place, looks, lowest(x))
+    rank, missing = len(looks), _missing(looks, x.device)
+    place = place if missing is None else place.masked_fill(missing, 0)
+    y = gather(x.flatten(-rank), place.flatten(-rank)).view(place.shape)
+    return y if missing is None else y.masked_fill(missing, lowest(x))
 
 
 def places(x: Tensor, looks: Looks) -> Tensor:
@@ -269,51 +274,6 @@ def _not_before(code: Tensor, looks: Looks) -> Tensor:
     for look in looks:
         least = look.k * least.unsqueeze(-1) + _integers(look.lead, code.device)
     return torch.maximum(code, least.to(code.dtype))
-
-
-class _Maxima(Differentiable):
-    @staticmethod
-    def forward(x: Tensor, looks: Looks) -> Tensor:
-        return _values(x, looks)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Looks], _output: Tensor) -> None:
-        x, ctx.looks = inputs
-        ctx.save_for_backward(x)
-        ctx.save_for_forward(x)
-
-    @staticmethod
-    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None]:
-        (x,), rank = ctx.saved_tensors, len(ctx.looks)
-        place, missing = places(x.detach(), ctx.looks), _missing(ctx.looks, x.device)
-        if missing is not None:
-            place, gy = place.masked_fill(missing, 0), gy.masked_fill(missing, 0)
-        L = x.shape[-rank:]
-        gx = scatter_add(gy.flatten(-rank), place.flatten(-rank), L.numel())
-        return gx.unflatten(-1, L), None
-
-    @staticmethod
-    def vmap(_info: Any, in_dims: Any, x: Tensor, looks: Looks) -> tuple[Tensor, int]:
-        return maxima(x.movedim(in_dims[0], 0), looks), 0
-
-
-class _DualMaxima(_Maxima):
-    @staticmethod
-    def forward(x: Tensor, looks: Looks) -> Tensor:
-        return unviewed(_values(x, looks))
-
-    @staticmethod
-    def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return _gathered(dx, places(x.detach(), ctx.looks), ctx.looks, 0)
-
-
-def _gathered(x: Tensor, place: Tensor, looks: Looks, beyond: float) -> Tensor:
-    """What lies at the places, and ``beyond`` where a window sees nothing."""
-    rank, missing = len(looks), _missing(looks, x.device)
-    place = place if missing is None else place.masked_fill(missing, 0)
-    y = gather(x.flatten(-rank), place.flatten(-rank)).view(place.shape)
-    return y if missing is None else y.masked_fill(missing, beyond)
 
 
 def _missing(looks: Looks, device: torch.device) -> Tensor | None:

@@ -83,8 +83,7 @@ def pad(
     keeps_layout = mode != "circular" and input.dim() in (4, 5)
     channels_last = keeps_layout and looks_channels_last(input)
     y = pad_by_selection("pad", input.to(accumulator(input.dtype)), amounts, mode)
-    y = arrange(y, channels_last).to(input.dtype)
-    return y if any(pad) else y.clone()
+    return arrange(y, channels_last).to(input.dtype)
 
 
 def _pairs(pad: Sequence[int], rank: int) -> Amounts:

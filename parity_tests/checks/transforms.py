@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from parity_tests import experiments
+from parity_tests.expectations import excuse
 from parity_tests.experiments import Cotangent, Target, is_integer, outputs_of
 from parity_tests.op import Call, Op, Tensors
 from parity_tests.recipe import Recipe
@@ -22,9 +23,15 @@ CHUNK = 64  # rows of a Jacobian at a time: all at once may take more memory tha
 
 
 def transforms(trial: Trial) -> None:
-    """vmap, grad, jacrev and jvp give what plain calls give; torch.compile in the deep profile."""
-    for mapped in with_mapped_axis(trial.call):
-        judge(replace(trial, call=mapped, place=trial.call), vmapped, looped)
+    """vmap, grad, jacrev, jvp and jvp of vmap give what plain calls give; in the deep profile
+    torch.compile does."""
+    for call in with_mapped_axis(trial.call):
+        mapped = replace(trial, call=call, place=trial.call)
+        judge(mapped, vmapped, looped)
+        along = [name for name in call.wanted if name in trial.call.wanted]
+        # Where torch is known to be wrong only definitions tell, which know no mapped axes.
+        if along and excuse(mapped) is None:
+            judge(mapped, partial(mapped_derivative, along), partial(looped_derivative, along))
     if not trial.call.wanted:
         return
     judge(trial, functional_gradients, experiments.gradients)
@@ -164,6 +171,37 @@ def double_transpose(
     )
     names = [name.replace("cotangent of", "derivative of") for name in cotangents]
     return dict(zip(names, (d.detach() for d in derivatives), strict=True))
+
+
+def mapped_derivative(
+    along: list[str], op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """torch.func.jvp of the mapped operator, along tangents of some of the mapped tensors."""
+
+    def outputs(moved: Tensors) -> Tensors:
+        found = vmapped(op, target, call, {**tensors, **moved}, cotangent)
+        return {name: out for name, out in found.items() if not is_integer(out)}
+
+    moved = {name: tensors[name] for name in along}
+    tangents = {name: cotangent(f"tangent of {name}", t) for name, t in moved.items()}
+    derivatives = torch.func.jvp(outputs, (moved,), (tangents,))[1]
+    return {f"derivative of {name}": d for name, d in derivatives.items()}
+
+
+def looped_derivative(
+    along: list[str], op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """The same of one call after the other."""
+    rows = []
+    for i in range(SIZE):
+        given = {name: t[i] if name in call.wanted else t for name, t in tensors.items()}
+
+        def of_row(name: str, t: Tensor, i: int = i) -> Tensor:
+            return cotangent(name, t.expand(SIZE, *t.shape))[i]
+
+        row = replace(call, wanted=tuple(along))
+        rows.append(double_transpose(op, target, row, given, of_row))
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def compiled(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent) -> Tensors:
