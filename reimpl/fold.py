@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from reimpl import arguments
-from reimpl.arguments import REALS, Ints, accumulator
+from reimpl.arguments import REALS, Ints
 from reimpl.linear_map import linear_map
 from reimpl.windows import Windows, fitting
 
@@ -119,9 +119,7 @@ def fold(
 def _converted(op: str, input: Tensor, windows: Windows, there: Any, back: Any) -> Tensor:
     """One of the two maps, with the other as its adjoint."""
     arguments.dtype_among(op, input, _DTYPES)
-    # Also where nothing is added, so that the 16-bit gradient is rounded once.
-    x = input.to(accumulator(input.dtype))
-    return linear_map(x, lambda t: there(t, windows), lambda t: back(t, windows)).to(input.dtype)
+    return linear_map(input, lambda t: there(t, windows), lambda t: back(t, windows))
 
 
 def _columns(x: Tensor, windows: Windows) -> Tensor:

@@ -86,15 +86,13 @@ def _gradient(x: Tensor, y: Tensor, n: Tensor, p: float, axes: Ints) -> Tensor:
     if math.isinf(p):
         chosen = ((x.abs() == n) | x.isnan()).to(n.dtype)
         return sign * (chosen / chosen.sum(axes, keepdim=True))
-    if p == 0:
-        return torch.zeros_like(x)
     size = y.abs()
     return sign * size.masked_fill((size == 0) | (n == 0), 1).pow(p - 1)
 
 
 def _has_no_slope_at_zero(p: float) -> bool:
     """Whether torch's norm is flat there; for p = 1 and 2 its formulas are NaN if eps is 0."""
-    return p == 0 or (1 < p < math.inf and p != 2)
+    return 1 < p < math.inf and p != 2
 
 
 class _Normalize(Differentiable):
@@ -114,7 +112,10 @@ class _Normalize(Differentiable):
     @staticmethod
     def backward(ctx: Any, gy: Tensor, gn: Tensor) -> tuple[Tensor, None, None, None]:
         x, least, y, n = ctx.saved_tensors
-        d, u = n.clamp_min(least), _gradient(x, y, n, ctx.p, ctx.axes)
+        d = n.clamp_min(least)
+        if ctx.p == 0:  # a number of entries: flat, whatever gn is
+            return gy / d, None, None, None
+        u = _gradient(x, y, n, ctx.p, ctx.axes)
         gn = gn - (y.conj() * gy).real.sum(ctx.axes, keepdim=True) / d
         if _has_no_slope_at_zero(ctx.p):
             gn = gn.masked_fill(n == 0, 0)
@@ -131,6 +132,8 @@ class _DualNormalize(_Normalize):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: None) -> tuple[Tensor, Tensor]:
         x, least, y, n = ctx.saved_tensors
+        if ctx.p == 0:
+            return dx / n.clamp_min(least), torch.zeros_like(n)
         u = _gradient(x, y, n, ctx.p, ctx.axes)
         dn = (u.conj() * dx).real.sum(ctx.axes, keepdim=True)
         dn = torch.where(n >= least, dn, 0)

@@ -684,7 +684,7 @@ def local_response(name: str, signature: str) -> Op:
         definition=local_response_normalization,
         draw=draw_local_response_norm,
         differentiable=("input",),
-        dtypes=FLOATS,
+        dtypes=(*FLOATS, torch.int64),
         levels={
             "size": (1, 2, 3, 4, 5),
             "spatial axes": (1, 2, 3, 4),
@@ -715,7 +715,9 @@ LOCAL_RESPONSE_NORM_LAYER = local_response(
 
 # --- normalize ---
 
-POWERS = (2.0, 1, "infinity", 3.0, 0.5, 1.5, 4)  # levels go into the report, and JSON has no inf
+# Levels go into the report, and JSON has no inf.
+POWERS = (2.0, 1, "infinity", 3.0, 0.5, 1.5, 4, 0, "-infinity")
+INFINITE = {"infinity": math.inf, "-infinity": -math.inf}
 
 
 def draw_normalize(d: Draw) -> Call:
@@ -738,7 +740,7 @@ def draw_normalize(d: Draw) -> Call:
     out = d.choice("out", (False, True))
     arguments: dict[str, Any] = {
         "input": d.tensor(*shape, batched=rank > 1),
-        "p": math.inf if (p := d.choice("p", POWERS)) == "infinity" else p,
+        "p": INFINITE.get(p := d.choice("p", POWERS), p),
         "dim": dims[kind],
         "eps": d.choice("eps", (1e-12, 0.5, 0.0, 2.0)),
     }
