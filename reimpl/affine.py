@@ -50,7 +50,6 @@ class _Affine(Differentiable):
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, _output: Tensor) -> None:
         x, a, _, ctx.axes = inputs
-        ctx.shape = x.shape
         ctx.save_for_backward(x if a is not None else None, a)
         ctx.save_for_forward(x if a is not None else None, a)
 
@@ -74,15 +73,9 @@ class _DualAffine(_Affine):
     @staticmethod
     def jvp(ctx: Any, dx: Any, da: Any, db: Any, _axes: None) -> Tensor:
         x, a = ctx.saved_tensors
-        terms = (
-            None if dx is None else affine(dx, a, None, ctx.axes),
-            None if da is None else affine(x, da, None, ctx.axes),
-            db,
-        )
-        first, *rest = [t for t in terms if t is not None]
-        for t in rest:
-            first = first + t
-        return first.expand(ctx.shape)
+        dy = affine(dx, a, None, ctx.axes)
+        dy = dy if da is None else dy + affine(x, da, None, ctx.axes)
+        return dy if db is None else dy + db
 
 
 def lead(t: Tensor | None, dim: int | None, size: int) -> Tensor | None:

@@ -138,7 +138,7 @@ class _DualCorrelate(_Correlate):
         return unviewed(_Correlate.forward(x, w, windows))
 
     @staticmethod
-    def jvp(ctx: Any, dx: Tensor | None, dw: Tensor | None, _: None) -> Tensor:
+    def jvp(ctx: Any, dx: Tensor, dw: Tensor, _: None) -> Tensor:
         return _product_rule(correlate, ctx, dx, dw)
 
 
@@ -148,7 +148,7 @@ class _DualSpread(_Spread):
         return unviewed(_Spread.forward(y, w, windows))
 
     @staticmethod
-    def jvp(ctx: Any, dy: Tensor | None, dw: Tensor | None, _: None) -> Tensor:
+    def jvp(ctx: Any, dy: Tensor, dw: Tensor, _: None) -> Tensor:
         return _product_rule(spread, ctx, dy, dw)
 
 
@@ -158,17 +158,13 @@ class _DualRelate(_Relate):
         return unviewed(_Relate.forward(x, y, windows))
 
     @staticmethod
-    def jvp(ctx: Any, dx: Tensor | None, dy: Tensor | None, _: None) -> Tensor:
+    def jvp(ctx: Any, dx: Tensor, dy: Tensor, _: None) -> Tensor:
         return _product_rule(relate, ctx, dx, dy)
 
 
-def _product_rule(product: Any, ctx: Any, da: Tensor | None, db: Tensor | None) -> Tensor:
-    """d(a·b) = da·b + a·db; a missing tangent is zero, and at least one is there."""
+def _product_rule(product: Any, ctx: Any, da: Tensor, db: Tensor) -> Tensor:
+    """d(a·b) = da·b + a·db; autograd makes a missing tangent zero."""
     a, b = ctx.saved_tensors
-    if da is None:
-        return product(a, db, ctx.windows)
-    if db is None:
-        return product(da, b, ctx.windows)
     return product(da, b, ctx.windows) + product(a, db, ctx.windows)
 
 

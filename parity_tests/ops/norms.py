@@ -717,7 +717,7 @@ LOCAL_RESPONSE_NORM_LAYER = local_response(
 
 # Levels go into the report, and JSON has no inf.
 POWERS = (2.0, 1, "infinity", 3.0, 0.5, 1.5, 4, 0, "-infinity")
-INFINITE = {"infinity": math.inf, "-infinity": -math.inf}
+INFINITE: dict[Any, float] = {"infinity": math.inf, "-infinity": -math.inf}
 
 
 def draw_normalize(d: Draw) -> Call:
