@@ -79,8 +79,8 @@ NOTES = {
     ),
     "dilated 3×3 d4, 28², 256": "the padded copy and a slab of windows beside a small result",
     "max pool 3×3 s2, 112², 64": (
-        "the derivative looks for the places again, with a byte per tap and an index of eight "
-        "bytes per window; storing them in the forward makes that as slow as it was"
+        "where a derivative is asked for the places come first, with a byte per tap and an index "
+        "of eight bytes per window, and the values are gathered by them"
     ),
     "adaptive max pool 28²→7², 256": (
         "the places are searched in passes over blocks of channels, where torch has one loop that "
@@ -101,6 +101,9 @@ NOTES = {
     "softmax, vocabulary: 256×32000": (
         "exp alone takes 1.3 times torch's whole time; powers of two are faster, but their "
         "relative error grows with x"
+    ),
+    "average pool 2×2, 112², 64": (
+        "sums go axis by axis, and what is summed along one, twice the result, stands beside it"
     ),
     "reflection pad 3, 256², 3": (
         "one copy like torch's, and four more calls for each axis of narrow margins"
