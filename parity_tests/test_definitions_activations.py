@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mpmath import mpf
 
+import reimpl
 from parity_tests.definitions import activations
 from parity_tests.definitions.array import Array
 from parity_tests.definitions.dual import Dual, slope
@@ -113,3 +114,9 @@ def test_linear_by_hand() -> None:
     assert (y.shape, listed(y)) == ((2,), [12, 34])
     number = activations.linear(array(1, 2), array(3, 4), Array((), lambda: 5))
     assert (number.shape, number[()]) == ((), 16)
+
+
+def test_hardtanh_takes_the_names_it_had() -> None:
+    with pytest.warns(FutureWarning):
+        limits = reimpl.Hardtanh(min_value=-2.0, max_value=0.5)
+    assert (limits.min_val, limits.max_val) == (-2.0, 0.5)

@@ -178,8 +178,10 @@ def _check(
         raise TypeError(f"{op}: training must be a bool, got {training!r}")
     arguments.dtype_among(op, input, REALS)
     if input.dim() < 2:
-        # torch raises RuntimeError with running statistics and IndexError without.
-        error = RuntimeError if running_mean is not None else IndexError
+        # torch finds one value, or other tensors that do not fit, before it misses the channels.
+        fits = all(t is None for t in others.values())
+        one = training and input.shape == (1,)
+        error = ValueError if one else IndexError if fits else RuntimeError
         raise error(f"{op}: input must have at least 2 axes, got {tuple(input.shape)}")
     _check_statistics(op, input, running_mean, running_var, training, eps)
     if input.numel() > 0:

@@ -152,6 +152,7 @@ FUNCTION_FAULTS = (
     Bad("weight", "an element too many", longer("weight")),
     Bad("bias", "an element too many", longer("bias")),
     Bad("input", "one value per channel", one_value),
+    Bad("input", "no channel axis", flat),
     Bad(
         "running_mean",
         "missing in evaluation",
