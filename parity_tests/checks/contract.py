@@ -188,16 +188,18 @@ def compare_described(trial: Trial, ours: nn.Module, torchs: nn.Module, what: st
 
 
 def incomplete(module: nn.Module) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """States that lack an entry, as older ones may; plain dictionaries have no version."""
-    state = module.state_dict()
-    for name in state:
-        yield name, {k: v for k, v in state.items() if k != name}
+    """States that lack an entry, as older ones may: with the version of today, and with none."""
+    for name in module.state_dict():
+        state = module.state_dict()
+        del state[name]
+        yield name, state
+        yield name, dict(state)
 
 
 def loads(module: nn.Module, state: dict[str, Tensor]) -> bool:
     """Whether a state is taken."""
     try:
-        module.load_state_dict(dict(state))
+        module.load_state_dict(state)
     except RuntimeError:
         return False
     return True
