@@ -201,10 +201,17 @@ def stages(names: Sequence[str], dtype: torch.dtype) -> Iterator[Entry]:
 
 
 def growth(name: str) -> Iterator[Entry]:
-    """Time of a case with more of them: where time grows linearly it stays the same."""
-    base, fewest = timed(searches(name, torch.float64, 0)[0])
+    """Time of a case with more of them: where time grows linearly it stays the same.
+
+    The fastest of three: something else on the machine only ever slows one down.
+    """
+
+    def fastest(times: int) -> tuple[float, int]:
+        return min(timed(searches(name, torch.float64, 0, times=times)[0]) for _ in range(3))
+
+    base, fewest = fastest(1)
     for times in (4, 8):
-        seconds, count = timed(searches(name, torch.float64, 0, times=times)[0])
+        seconds, count = fastest(times)
         title = f"time of a case: {count} of {name} over {fewest}"
         yield entry(title, round(seconds / base, 2), "times", goal=f"at most {GROWTH}")
 
