@@ -204,13 +204,16 @@ def has_a_window_of_padding(call: Call) -> bool:
     return misses_the_grid(L, a["kernel_size"], a.get("stride"), *rest)
 
 
-def looks_like_an_image(call: Call) -> bool:
-    """The moduli of a volume without a batch have strides that torch takes for an image's in
-    channels last; they need not be the volume's where sizes are one."""
+def looks_like_an_image(call: Call, *, moduli: bool = False) -> bool:
+    """A volume without a batch has strides that torch takes for an image's in channels last.
+
+    Its moduli may have others where sizes are one.
+    """
     x = call.arguments["input"]
     if x.batched or len(x.shape) != 4:
         return False
-    return suggest_memory_format(x.tensor(torch.float32).abs()) == torch.channels_last
+    t = x.tensor(torch.float32)
+    return suggest_memory_format(t.abs() if moduli else t) == torch.channels_last
 
 
 def unpools_to_nothing(call: Call) -> bool:

@@ -39,22 +39,18 @@ def call(plain: type[Differentiable], dual: type[Differentiable], *args: Any) ->
         return plain.apply(*args)
     if torch._C._are_functorch_transforms_active():
         return dual.apply(*args)
-    if forward_ad._current_level < 0 and not (torch.is_grad_enabled() and _needs_grad(args)):
+    if not differentiated(*args):
         return dual.forward(*args)
     return super(Function, dual).apply(*unwrap_dead_wrappers(args))  # type: ignore[misc]
 
 
-def differentiated(x: Tensor) -> bool:
-    """Whether anybody may ask for a derivative by ``x``."""
-    if torch.is_grad_enabled() and x.requires_grad:
+def differentiated(*args: Any) -> bool:
+    """Whether anybody may ask for a derivative by one of the tensors."""
+    if torch.is_grad_enabled() and any(isinstance(a, Tensor) and a.requires_grad for a in args):
         return True
     if torch.compiler.is_compiling():
         return False
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
-
-
-def _needs_grad(args: tuple[Any, ...]) -> bool:
-    return any(isinstance(a, Tensor) and a.requires_grad for a in args)
 
 
 def unviewed(y: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from multiprocessing import get_context
 
 import torch
@@ -46,12 +47,12 @@ def beyond_torch(statement: str, times: int) -> list[float]:
 
 def work(names: Sequence[str]) -> int:
     """The cells of some operators, as a worker of a run examines them; how many cases."""
-    from parity_tests.bench.sweep import searches
+    from parity_tests.bench.sweep import DTYPES, searches
 
     torch.set_num_threads(1)
     total = 0
-    for name in names:
-        for search in (s for d in (torch.float64, torch.float32) for s in searches(name, d, 0)):
+    for name, dtype in product(names, DTYPES):
+        for search in searches(name, dtype, seed=0):
             search.run()
             total += sum(search.ledger.cases.values())
     return total

@@ -75,10 +75,17 @@ def vmapped(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) 
 
 def looped(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) -> Tensors:
     """The same by one call after the other."""
-    rows = []
-    for i in range(SIZE):
-        given = {name: t[i] if name in call.wanted else t for name, t in tensors.items()}
-        rows.append(outputs_of(op.run(target, call, given)))
+    rows = range(SIZE)
+    return stacked([outputs_of(op.run(target, call, row_of(call, tensors, i))) for i in rows])
+
+
+def row_of(call: Call, tensors: Tensors, i: int) -> Tensors:
+    """One row of the tensors with a mapped axis, and the others."""
+    return {name: t[i] if name in call.wanted else t for name, t in tensors.items()}
+
+
+def stacked(rows: list[Tensors]) -> Tensors:
+    """The results of all rows, the mapped axis in front."""
     return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -145,10 +152,17 @@ def forward_derivative(
     op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
 ) -> Tensors:
     """torch.func.jvp along random tangents."""
-    outputs, wanted = smooth_outputs(op, target, call, tensors), chosen(call, tensors)
+    return pushed_forward(
+        smooth_outputs(op, target, call, tensors), chosen(call, tensors), cotangent
+    )
+
+
+def pushed_forward(
+    outputs: Callable[..., Tensors], wanted: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """The outputs' derivatives along random tangents of the wanted tensors."""
     tangents = {name: cotangent(f"tangent of {name}", t) for name, t in wanted.items()}
-    primals = (wanted,)
-    derivatives = torch.func.jvp(outputs, primals, (tangents,))[1]
+    derivatives = torch.func.jvp(outputs, (wanted,), (tangents,))[1]
     return {f"derivative of {name}": d for name, d in derivatives.items()}
 
 
@@ -182,26 +196,22 @@ def mapped_derivative(
         found = vmapped(op, target, call, {**tensors, **moved}, cotangent)
         return {name: out for name, out in found.items() if not is_integer(out)}
 
-    moved = {name: tensors[name] for name in along}
-    tangents = {name: cotangent(f"tangent of {name}", t) for name, t in moved.items()}
-    derivatives = torch.func.jvp(outputs, (moved,), (tangents,))[1]
-    return {f"derivative of {name}": d for name, d in derivatives.items()}
+    return pushed_forward(outputs, {name: tensors[name] for name in along}, cotangent)
 
 
 def looped_derivative(
     along: list[str], op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
 ) -> Tensors:
     """The same of one call after the other."""
-    rows = []
-    for i in range(SIZE):
-        given = {name: t[i] if name in call.wanted else t for name, t in tensors.items()}
+    plain = replace(call, wanted=tuple(along))
 
-        def of_row(name: str, t: Tensor, i: int = i) -> Tensor:
+    def row(i: int) -> Tensors:
+        def part(name: str, t: Tensor) -> Tensor:
             return cotangent(name, t.expand(SIZE, *t.shape))[i]
 
-        row = replace(call, wanted=tuple(along))
-        rows.append(double_transpose(op, target, row, given, of_row))
-    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+        return double_transpose(op, target, plain, row_of(call, tensors, i), part)
+
+    return stacked([row(i) for i in range(SIZE)])
 
 
 def compiled(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent) -> Tensors:
