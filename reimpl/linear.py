@@ -42,7 +42,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     b = bias.to(dtype) if bias is not None and usual else None
     y = product(x, torch.atleast_2d(w).t(), b).reshape(shape)
     if bias is not None and not usual:
-        y = y + bias.to(dtype).reshape(bias.shape[-len(shape) :] if shape else ())
+        y = y + bias.to(dtype)
     return y.to(input.dtype)
 
 
@@ -110,8 +110,7 @@ def _check(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         return
     if weight.dim() == 1 and (input.dim(), bias.dim()) != (1, 0):
         raise RuntimeError(f"{op}: bias must be None with a weight of 1 axis, got one")
-    # One sample is a row: its bias may be a row as well.
-    shape = (*(input.shape[:-1] or (1,)), *weight.shape[:-1])
+    shape = (*input.shape[:-1], *weight.shape[:-1])
     sizes = zip(reversed(bias.shape), reversed(shape), strict=False)
     if bias.dim() > len(shape) or any(b not in (1, size) for b, size in sizes):
         raise RuntimeError(

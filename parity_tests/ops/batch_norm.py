@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from math import prod
 from typing import Any
@@ -172,6 +172,24 @@ LAYER_FAULTS = (
 
 # --- declarations ---
 
+
+def odd_one_out() -> Iterator[Call]:
+    """An input whose axes of size one leave its layout open, and one parameter that lies oddly.
+
+    One odd parameter, whichever, makes torch run another kernel, which takes the input for plain.
+    """
+    names = ("running_mean", "running_var", "weight", "bias")
+    for odd in names:
+        tensors = {
+            name: Recipe(
+                (2,), "positive", "column" if name == odd else "contiguous", seed, written=seed < 3
+            )
+            for seed, name in enumerate(names, start=1)
+        }
+        x = Recipe((1, 2, 1, 3), layout="permuted")
+        yield Call({"input": x, **tensors, "training": True}, {}, ("input", "weight"))
+
+
 FUNCTION = Op(
     name="batch_norm",
     signature=(
@@ -195,6 +213,7 @@ FUNCTION = Op(
     feasible=lambda levels: bool(levels["training"] or levels["running statistics"]),
     bad=FUNCTION_FAULTS,
     relations=(relations.scale_free(),),
+    pinned=tuple(odd_one_out()),
 )
 
 

@@ -218,9 +218,37 @@ LINEAR = (
 )
 
 
+def on(input: Ints, weight: Ints, **options: int) -> Call:
+    """A call in channels last; the weight is the same for a transposed convolution."""
+    tensors = {
+        "input": Recipe(input, seed=1, layout="channels_last"),
+        "weight": Recipe(weight, seed=2),
+    }
+    return Call(tensors | options, {}, ("input", "weight"), Recipe((), seed=3))
+
+
+# Along three axes oneDNN's kernels keep channels last, and torch's own do not. On either side of
+# where they make way (ConvParams::use_mkldnn in ATen's Convolution.cpp):
+AT_THE_SWITCHES = (
+    # A pointwise kernel takes 16 samples, or steps.
+    on((15, 2, 2, 1, 2), (2, 2, 1, 1, 1)),
+    on((16, 2, 2, 1, 2), (2, 2, 1, 1, 1)),
+    on((2, 2, 3, 1, 3), (2, 2, 1, 1, 1), stride=2),
+    on((2, 2, 3, 1, 2), (2, 2, 2, 1, 1), dilation=2),
+    # A single sample takes a kernel above 3 on both of the last axes, or groups, or to be large.
+    on((1, 2, 2, 4, 4), (2, 2, 1, 3, 4)),
+    on((1, 2, 2, 4, 4), (2, 2, 1, 4, 4)),
+    on((1, 4, 2, 1, 3), (4, 2, 1, 1, 2), groups=2),
+    on((1, 8, 160, 16, 2), (8, 8, 1, 1, 2)),
+    on((1, 8, 160, 17, 2), (8, 8, 1, 1, 2)),
+)
+
+
 def pinned(rank: int) -> tuple[Call, ...]:
-    """The notes' example: 32 wide, kernel 3, dilation 3 gives 26."""
-    if rank != 2:
+    """The notes' example, 32 wide, kernel 3, dilation 3 gives 26; and where kernels change."""
+    if rank == 3:
+        return AT_THE_SWITCHES
+    if rank == 1:
         return ()
     arguments = {
         "input": Recipe((1, 1, 32, 32), seed=1),

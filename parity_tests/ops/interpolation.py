@@ -114,6 +114,8 @@ def telling(name: str) -> Callable[[torch.dtype], Callable[..., nn.Module]]:
 
 def draw_sizes(d: Draw, rank: int) -> Ints:
     """Sizes to about 120 for one axis, few on the others; one is a size of its own."""
+    if d.large:
+        return (d.integer(129, 140), 3, 2)[:rank]  # a matrix of so many columns is a sparse one
     kinds = d.per_axis("old size", rank, lambda _: ("any", "any", "any", "one"))
     return tuple(1 if kind == "one" else draw_size(d, rank, a) for a, kind in enumerate(kinds))
 
@@ -148,7 +150,7 @@ def draw_new(d: Draw, n: int, size: str) -> tuple[int, int]:
     if size in ("a half", "a third"):
         parts = 2 if size == "a half" else 3
         return parts * max(1, n // parts), max(1, n // parts)
-    n = min(n, 60) if size == "double" else n
+    n = min(n, 60) if size == "double" and not d.large else n
     return n, {"one": 1, "the same": n, "double": 2 * n}[size]
 
 
@@ -340,6 +342,8 @@ FUNCTION_PINNED = (
     # Sizes at which a step in single precision selects another element than one in double.
     pinned(shape=(1, 1, 2), size=82),
     pinned(shape=(1, 1, 2, 28), size=(2, 46)),
+    # A size at which rounding (o + ½)·s − ½ selects another than rounding (o + ½)·s.
+    pinned(shape=(1, 1, 2), size=41, mode="nearest-exact"),
     # Two kernels: up to 128 output positions on both axes, and beyond.
     pinned(shape=(1, 1, 2, 60), scale_factor=2.01),
     pinned(shape=(1, 1, 2, 60), size=(8, 121), mode="nearest-exact"),

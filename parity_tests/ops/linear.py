@@ -19,8 +19,16 @@ from parity_tests.strategies import Draw
 LEVELS: dict[str, tuple[Any, ...]] = {
     "leading axes": (0, 1, 2, 3),
     "weight axes": (2, 1),
-    "bias": (None, "O", "one", "number"),
+    "bias": (None, "O", "one", "number", "row", "rows"),
 }
+
+
+def biases(leading_axes: int, weight_axes: int) -> tuple[str | None, ...]:
+    """The biases that torch takes in every layout."""
+    if weight_axes == 1:  # it adds nothing to sums that are no matrix, but a number to a number
+        return (None,) if leading_axes else (None, "number")
+    # Whether it takes a bias of two axes beside any but a matrix depends on how the input lies.
+    return (None, "O", "one", "number", *(("row", "rows") if leading_axes == 1 else ()))
 
 
 def draw_linear(d: Draw, *, layer: bool) -> Call:
@@ -29,29 +37,20 @@ def draw_linear(d: Draw, *, layer: bool) -> Call:
     lead = tuple(d.integer(low, high) for _ in range(d.choice("leading axes", (1, 2, 0, 3))))
     I, O = d.channels(), d.channels()
     rank = 2 if layer else d.choice("weight axes", (2, 1))
-    biases = LEVELS["bias"][: 2 if layer else 4]
-    if rank == 1:  # torch adds nothing to sums that are no matrix, but a number to a number
-        biases = (None,) if lead else (None, "number")
-    which = d.choice("bias", biases)
+    which = d.choice("bias", (None, "O") if layer else biases(len(lead), rank))
     tensors = {
-        "input": d.tensor(*lead, I, batched=bool(lead)),
+        "input": d.tensor(*lead, I, batched=bool(lead) and which != "rows"),
         "weight": d.tensor(*(O, I)[2 - rank :]),
     }
     if which is not None:
-        tensors["bias"] = d.tensor(*{"O": (O,), "one": (1,), "number": ()}[which])
+        shapes = {"O": (O,), "one": (1,), "number": (), "row": (1, O), "rows": (*lead, O)}
+        tensors["bias"] = d.tensor(*shapes[which])
     wanted = d.subset(tuple(tensors))
     if not layer:
         return Call(tensors, {}, wanted, d.cotangent())
     arguments: dict[str, Any] = {"in_features": I, "out_features": O, "bias": which is not None}
     arguments["input"] = tensors.pop("input")
     return Call(arguments, tensors, wanted, d.cotangent())
-
-
-def number_for_a_number(levels: Mapping[str, Any]) -> bool:
-    """A weight of one axis goes without bias, or with a number where the output is one."""
-    if levels["weight axes"] == 2:
-        return True
-    return levels["bias"] is None or (levels["bias"] == "number" and levels["leading axes"] == 0)
 
 
 # --- bad calls ---
@@ -69,6 +68,12 @@ def longer_bias(call: Call) -> Mapping[str, Any] | None:
     return {"bias": with_shape(call.arguments["input"], O + 2)}
 
 
+def rows_for_one(call: Call) -> Mapping[str, Any] | None:
+    """A bias of two rows for one sample."""
+    x, w = call.arguments["input"], call.arguments["weight"]
+    return {"bias": with_shape(x, 2, w.shape[0])} if len(x.shape) == 1 else None
+
+
 FAULTS = (
     Bad("input", "no tensor", put(input=None)),
     Bad("input", "a feature too many", wider),
@@ -80,6 +85,7 @@ FUNCTION_FAULTS = (
     Bad("weight", "three axes", lambda c: {"weight": with_shape(c.arguments["input"], 1, 1, 1)}),
     Bad("weight", "a number", put(weight=Recipe(()))),
     Bad("bias", "two elements too many", longer_bias),
+    Bad("bias", "two rows for one sample", rows_for_one),
     Bad("bias", "another dtype", put(bias=Recipe((1,), dtype="int64"))),
 )
 
@@ -98,7 +104,7 @@ FUNCTION = Op(
     differentiable=("input", "weight", "bias"),
     dtypes=(*FLOATS, *COMPLEX, torch.int64),
     levels=LEVELS,
-    feasible=number_for_a_number,
+    feasible=lambda v: v["bias"] in biases(v["leading axes"], v["weight axes"]),
     bad=(*FAULTS, *FUNCTION_FAULTS),
     relations=LINEAR,
 )

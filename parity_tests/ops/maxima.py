@@ -303,6 +303,15 @@ def pinned_pools(rank: int) -> tuple[Call, ...]:
     )
 
 
+def pool_faults(rank: int) -> tuple[Bad, ...]:
+    """Along one axis torch's kernel for values without their indices knows no integers."""
+    if rank > 1:
+        return POOL_FAULTS
+    alone = edited("input", dtype="int64")
+    without = Bad("input", "integers", lambda call: {**alone(call), "return_indices": False})
+    return (*POOL_FAULTS, without)
+
+
 def max_pool(rank: int) -> Op:
     """Declare ``max_pool{rank}d``."""
     return Op(
@@ -317,7 +326,7 @@ def max_pool(rank: int) -> Op:
         dtypes=(*FLOATS, torch.int64, torch.uint8),
         levels=POOL_LEVELS,
         feasible=half_padded,
-        bad=POOL_FAULTS,
+        bad=pool_faults(rank),
         relations=SELECTING,
         pinned=pinned_pools(rank),
         primitives=("constant_pad_nd",),
@@ -339,7 +348,7 @@ def max_pool_module(rank: int) -> Op:
         dtypes=(*FLOATS, torch.int64, torch.uint8),
         levels=POOL_LEVELS,
         feasible=half_padded,
-        bad=POOL_FAULTS,
+        bad=pool_faults(rank),
         relations=SELECTING,
         primitives=("constant_pad_nd",),
         oracle=lambda _: careful_module(rank),

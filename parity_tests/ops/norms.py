@@ -801,6 +801,12 @@ NORMALIZE = Op(
         Call({"input": Recipe((3, 1, 2)), "p": 0, "dim": (0, -1)}),
         Call({"input": Recipe((3, 4)), "p": -1, "dim": 0}),
         Call({"input": Recipe((3, 4)), "p": -math.inf, "dim": 0}),
+        # Zero by zero. Beside an odd number in the cotangent no infinity is taken for an overflow.
+        Call(
+            {"input": Recipe((2, 3), "zeros"), "p": math.inf, "eps": 0.0},
+            wanted=("input",),
+            cotangent=Recipe((), "odd_one"),
+        ),
     ),
 )
 

@@ -143,9 +143,14 @@ def one_too_many(call: Call) -> Mapping[str, Any]:
     return {"pad": (0, 0) * (len(call.arguments["input"].shape) + 1), "mode": "constant"}
 
 
-def more_than_there_is(call: Call) -> Mapping[str, Any]:
-    """A crop that is larger than the last axis."""
-    return {"pad": (-call.arguments["input"].shape[-1] - 1, 2), "mode": "constant"}
+def more_than_there_is(*, before: bool) -> Callable[[Call], Mapping[str, Any]]:
+    """A crop that is larger than the last axis, which padding on the other side makes up for."""
+
+    def edit(call: Call) -> Mapping[str, Any]:
+        crop = -call.arguments["input"].shape[-1] - 1
+        return {"pad": (crop, 2) if before else (2, crop), "mode": "constant"}
+
+    return edit
 
 
 def too_far(mode: str) -> Any:
@@ -163,7 +168,8 @@ PAD_FAULTS = (
     Bad("pad", "more axes than there are", one_too_many),
     Bad("pad", "a single number", put(pad=1)),
     Bad("pad", "a float", put(pad=(1.0, 1))),
-    Bad("pad", "crops more than there is", more_than_there_is),
+    Bad("pad", "crops more than there is in front", more_than_there_is(before=True)),
+    Bad("pad", "crops more than there is behind", more_than_there_is(before=False)),
     Bad("pad", "reflects as far as the axis is long", too_far("reflect")),
     Bad("pad", "wraps around more than once", too_far("circular")),
     Bad("pad", "four axes by reflection", put(pad=(0,) * 8, mode="reflect", value=None)),

@@ -15,6 +15,7 @@ from parity_tests.definitions.convolution import (
 )
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import (
+    AT_THE_SWITCHES,
     LEVELS,
     LINEAR,
     Geometry,
@@ -144,8 +145,13 @@ def extra_below_stride_or_dilation(levels: Mapping[str, Any]) -> bool:
 
 
 def pinned(rank: int) -> tuple[Call, ...]:
-    """The notes' examples: 2 x 2 with a 3 x 3 kernel gives 4 x 4; and output_padding ≥ stride."""
-    if rank != 2:
+    """The notes' examples: 2 x 2 with a 3 x 3 kernel gives 4 x 4; and output_padding ≥ stride.
+
+    Along three axes, where kernels change.
+    """
+    if rank == 3:
+        return AT_THE_SWITCHES
+    if rank == 1:
         return ()
     x, w = Recipe((1, 1, 2, 2), seed=1), Recipe((1, 1, 3, 3), seed=2)
     wanted = ("input", "weight")
