@@ -211,6 +211,14 @@ def test_costs_of_the_kinds_of_convolution(
         assert found.multiplications == counted(as_torch, x)
 
 
+def test_costs_along_three_axes() -> None:
+    """First axis first, each stage on what the ones before it left."""
+    found = costs.spatially_separable(2, (2, 3, 4), (5, 6, 7))
+    assert found == (2 * (2 + 3 + 4), 2 * (2 * 4 * 6 * 7 + 3 * 4 * 4 * 7 + 4 * 4 * 4 * 4))
+    lateral = costs.convolution(3, 2, (1, 1, 1), (5, 6, 7))
+    assert costs.flattened(3, 2, (2, 3, 4), (5, 6, 7)) == costs.total(lateral, found)
+
+
 def torchs(layer: Any) -> nn.Conv2d:
     """Torch's layer of the same geometry, whose operations torch counts."""
     return nn.Conv2d(
@@ -390,6 +398,7 @@ def test_overlap_counts_the_taps() -> None:
     for i, j, a, b in product(range(m), range(n), range(k), range(l)):
         expected[s * i + d * a, s * j + d * b] += 1
     assert torch.equal(overlap.overlap((m, n), (k, l), s, dilation=d), expected)
+    assert overlap.overlap((1,), 3).tolist() == [1, 1, 1]
 
 
 def test_transposed_convolution_makes_checkerboards_and_resizing_does_not() -> None:
@@ -407,14 +416,10 @@ def test_transposed_convolution_makes_checkerboards_and_resizing_does_not() -> N
 @pytest.mark.parametrize(
     ("call", "names"),
     [
-        (lambda: sizes.convolution_size(0, 3), "size"),
-        (lambda: sizes.convolution_size(5, 3, stride=0), "stride"),
-        (lambda: sizes.convolution_size(5, 3, padding=-1), "padding"),
         (lambda: sizes.convolution_size(5, 6), "kernel"),
         (lambda: sizes.pooling_size(5, 3, padding=2), "padding"),
         (lambda: sizes.transposed_size(5, 3, stride=2, output_padding=2), "output_padding"),
         (lambda: sizes.transposed_size(1, 2, padding=1), "size"),
-        (lambda: sizes.input_sizes(0, 3), "size"),
         (lambda: receptive_field.receptive_field([receptive_field.Layer(3, 0)]), "stride"),
         (lambda: receptive_field.bounds(torch.zeros(2, dtype=torch.bool)), "seen"),
         (lambda: costs.convolution(3, 4, (3,), (5,), groups=2), "groups"),
@@ -427,26 +432,27 @@ def test_transposed_convolution_makes_checkerboards_and_resizing_does_not() -> N
         (lambda: separability.exact_factors([]), "kernel"),
         (lambda: overlap.overlap((3,) * 4, 2), "size"),
         (lambda: overlap.overlap((3,), 2, output_padding=1), "output_padding"),
-        (lambda: overlap.interior_overlap(0), "kernel"),
         (lambda: overlap.is_even((2, 2), (1, 2, 3)), "kernel"),
     ],
 )
-def test_bad_input_is_named(call: Any, names: str) -> None:
+def test_what_does_not_go_together_is_named(call: Any, names: str) -> None:
     with pytest.raises(RuntimeError, match=rf": .*\b{names}\b.*got"):
         call()
 
 
+INTEGERS = torch.ones(2, 2, dtype=torch.int64)
+
+
 @pytest.mark.parametrize(
-    ("call", "error"),
+    ("call", "error", "names"),
     [
-        (lambda: sizes.convolution_size(5.0, 3), TypeError),  # type: ignore[arg-type]
-        (lambda: separability.separate([[1.0]]), TypeError),  # type: ignore[arg-type]
-        (lambda: separability.separate(torch.ones(2, 2, dtype=torch.int64)), NotImplementedError),
-        (lambda: separability.exact_factors([torch.ones(2)]), TypeError),
-        (lambda: receptive_field.support(nn.Identity(), torch.ones(3), (3,)), IndexError),
-        (lambda: receptive_field.support(nn.Identity(), [1.0], (0,)), TypeError),  # type: ignore[arg-type]
+        (lambda: separability.separate(INTEGERS), NotImplementedError, "kernel"),
+        (lambda: separability.exact_factors([torch.ones(2)]), TypeError, "kernel"),
+        (lambda: receptive_field.support(nn.Identity(), INTEGERS, (0, 0)), RuntimeError, "input"),
+        (lambda: receptive_field.support(nn.Identity(), torch.ones(3), (3,)), IndexError, "unit"),
+        (lambda: receptive_field.support(nn.Identity(), torch.ones(3), (0, 0)), IndexError, "unit"),
     ],
 )
-def test_wrong_kinds_are_rejected(call: Any, error: type[Exception]) -> None:
-    with pytest.raises(error):
+def test_what_does_not_fit_is_rejected(call: Any, error: type[Exception], names: str) -> None:
+    with pytest.raises(error, match=rf"^(separate|exact_factors|support): .*\b{names}\b.*got"):
         call()

@@ -75,6 +75,13 @@ def at_least(op: str, name: str, value: int, least: int) -> int:
 _SIGNS = {0: "non-negative", 1: "positive"}
 
 
+def integers(op: str, name: str, value: Any) -> Ints:
+    """``value`` as a tuple of integers, however many."""
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"{op}: {name} must be a tuple of integers, got {value!r}")
+    return tuple([integer(op, name, entry) for entry in value])
+
+
 def per_axis(op: str, name: str, value: Any, n: int, least: int) -> Ints:
     """One integer per spatial axis, none below ``least``; an int or a single entry serves all."""
     if type(value) is int:

@@ -87,6 +87,10 @@ def check_scales(op: str, image: Tensor, scales: Scales) -> None:
     arguments.tensor(op, "image", image)
     if image.dtype not in (torch.float32, torch.float64):
         raise NotImplementedError(f"{op}: image must be float32 or float64, got {image.dtype}")
+    if not isinstance(scales, Scales):
+        raise TypeError(f"{op}: scales must be Scales, got {scales!r}")
+    for name in ("sigma_min", "sigma_in"):
+        arguments.number(op, f"scales.{name}", getattr(scales, name))
     if scales.upsampling not in (1, 2, 4):
         raise ValueError(f"{op}: scales.upsampling must be 1, 2 or 4, got {scales.upsampling}")
     for name in ("n_octaves", "n_scales"):

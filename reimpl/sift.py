@@ -121,6 +121,8 @@ def sift_descriptors(image: Tensor, keypoints: Keypoints, scales: Scales = LOWE)
     tensor(0)
     """
     check_scales("sift_descriptors", image, scales)
+    if not isinstance(keypoints, Keypoints):
+        raise TypeError(f"sift_descriptors: keypoints must be Keypoints, got {keypoints!r}")
     space = octaves(image, scales)
     if len(keypoints.octave):
         for name, most in (("octave", len(space) - 1), ("scale", scales.n_scales + 2)):

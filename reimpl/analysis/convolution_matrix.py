@@ -50,8 +50,10 @@ def convolution_matrix(
     tensor([[1., 2., 0.],
             [0., 1., 2.]])
     """
-    op, L = "convolution_matrix", tuple(size)
-    rank, C = len(L), weight.shape[1] * groups
+    op = "convolution_matrix"
+    arguments.tensor(op, "weight", weight)
+    L = arguments.integers(op, "size", size)
+    rank, C = len(L), weight.shape[1:2].numel() * arguments.at_least(op, "groups", groups, 1)
     # The entries of an input by number, from 1 on: what is gathered as 0 is padding.
     numbered = torch.arange(1, C * prod(L) + 1).reshape(1, C, *L)
     G = check_tensors(op, rank, weight.new_empty(1, C, *L), weight, None, groups)

@@ -77,6 +77,7 @@ def depthwise_separable(in_channels: int, out_channels: int, kernel: Ints, posit
     >>> depthwise_separable(8, 8, (3, 3), positions=(10, 10))
     Cost(parameters=136, multiplications=13600)
     """
+    _check_axes("depthwise_separable", kernel=kernel, positions=positions)
     depthwise = convolution(in_channels, in_channels, kernel, positions, groups=in_channels)
     pointwise = convolution(in_channels, out_channels, (1,) * len(kernel), positions)
     return total(depthwise, pointwise)
@@ -98,8 +99,10 @@ def spatially_separable(
     >>> spatially_separable(1, (3, 3), size=(10, 10), padding=1)
     Cost(parameters=6, multiplications=600)
     """
-    op, rank = "spatially_separable", len(kernel)
+    op = "spatially_separable"
+    arguments.at_least(op, "channels", channels, 1)
     _check_axes(op, kernel=kernel, size=size)
+    rank = len(kernel)
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     p = arguments.per_axis(op, "padding", padding, rank, 0)
     stages, left = [], list(size)
@@ -131,16 +134,17 @@ def flattened(
     >>> flattened(8, 1, (3, 3), size=(10, 10), padding=1)
     Cost(parameters=14, multiplications=1400)
     """
+    _check_axes("flattened", kernel=kernel, size=size)
     lateral = convolution(in_channels, out_channels, (1,) * len(kernel), size)
     return total(lateral, spatially_separable(out_channels, kernel, size, stride, padding))
 
 
 def _check_axes(op: str, *, kernel: Ints, **other: Ints) -> None:
     for name, value in {"kernel": kernel, **other}.items():
+        for entry in arguments.integers(op, name, value):
+            arguments.at_least(op, name, entry, 1)
         if len(value) != len(kernel):
             raise RuntimeError(
                 f"{op}: {name} must have an integer for each axis of kernel={tuple(kernel)}, "
                 f"got {tuple(value)}"
             )
-        for entry in value:
-            arguments.at_least(op, name, entry, 1)

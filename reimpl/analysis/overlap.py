@@ -43,10 +43,11 @@ def overlap(
     >>> overlap((4,), kernel=4, stride=2, padding=1)
     tensor([1, 2, 2, 2, 2, 2, 2, 1])
     """
-    op, rank = "overlap", len(size)
+    op = "overlap"
+    rank = len(arguments.integers(op, "size", size))
     if not 1 <= rank <= 3:
         raise RuntimeError(f"{op}: size must have one to three entries, got {tuple(size)}")
-    M = arguments.per_axis(op, "size", tuple(size), rank, 1)
+    M = arguments.per_axis(op, "size", size, rank, 1)
     K = arguments.per_axis(op, "kernel", kernel, rank, 1)
     ones, taps = (torch.ones(1, 1, *n, dtype=torch.int64) for n in (M, K))
     y = convolve_transposed(

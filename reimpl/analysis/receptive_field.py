@@ -58,7 +58,7 @@ def receptive_field(layers: Iterable[Layer]) -> ReceptiveField:
 
     Raises:
         RuntimeError: geometry out of range.
-        TypeError: an entry of a layer that is no integer.
+        TypeError: what is no :class:`Layer`, or an entry of one that is no integer.
 
     Source: Araujo, Norris, Sim 2019, https://distill.pub/2019/computing-receptive-fields
 
@@ -72,7 +72,9 @@ def receptive_field(layers: Iterable[Layer]) -> ReceptiveField:
     ReceptiveField(size=5, jump=4, start=-1)
     """
     size, jump, start = 1, 1, 0
-    for layer in layers:
+    for layer in layers if isinstance(layers, Iterable) else (layers,):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"receptive_field: layers must be Layers, got {layer!r}")
         for name, value in layer._asdict().items():
             arguments.at_least("receptive_field", name, value, 0 if name == "padding" else 1)
         size += layer.dilation * (layer.kernel - 1) * jump
@@ -101,6 +103,9 @@ def support(function: Callable[[Tensor], Tensor], input: Tensor, unit: tuple[int
     tensor([[0, 1, 0, 1, 0, 1, 0, 0]], dtype=torch.int32)
     """
     arguments.tensor("support", "input", input)
+    arguments.integers("support", "unit", unit)
+    if not input.is_floating_point():
+        raise RuntimeError(f"support: input must be floating point, got {input.dtype}")
     x = input.detach().requires_grad_()
     with torch.enable_grad():
         y = function(x)
@@ -117,10 +122,12 @@ def bounds(seen: Tensor) -> tuple[range, ...]:
 
     Raises:
         RuntimeError: a mask in which nothing is set.
+        TypeError: a mask that is no tensor.
 
     >>> bounds(torch.tensor([[0, 1, 0, 1, 0], [0, 0, 1, 0, 0]]) == 1)
     (range(0, 2), range(1, 4))
     """
+    arguments.tensor("bounds", "seen", seen)
     places = seen.nonzero()
     if not len(places):
         raise RuntimeError(f"bounds: seen must be true somewhere, got {tuple(seen.shape)} of False")

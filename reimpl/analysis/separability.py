@@ -53,7 +53,8 @@ def separate(kernel: Tensor) -> Separation:
     """
     op = "separate"
     arguments.tensor(op, "kernel", kernel)
-    arguments.dtype_among(op, kernel, (torch.float32, torch.float64))
+    if kernel.dtype not in (torch.float32, torch.float64):
+        raise NotImplementedError(f"{op}: kernel must be float32 or float64, got {kernel.dtype}")
     if kernel.dim() < 1 or kernel.numel() == 0:
         raise RuntimeError(f"{op}: kernel must have axes and entries, got {tuple(kernel.shape)}")
     unfoldings = [kernel.movedim(axis, 0).reshape(n, -1) for axis, n in enumerate(kernel.shape)]
@@ -85,6 +86,7 @@ def is_separable(kernel: Tensor, tolerance: float | None = None) -> bool:
     error = separate(kernel).error
     if tolerance is None:
         tolerance = 8 * kernel.numel() * torch.finfo(kernel.dtype).eps
+    arguments.number("is_separable", "tolerance", tolerance)
     return error <= tolerance
 
 
@@ -106,6 +108,8 @@ def exact_factors(kernel: Sequence[Any]) -> tuple[list[Fraction], ...] | None:
     >>> exact_factors([[1, 0], [0, 1]]) is None
     True
     """
+    if not isinstance(kernel, (list, tuple)):
+        raise TypeError(f"exact_factors: kernel must be a nested list, got {kernel!r}")
     entries = dict(_entries(kernel, ()))
     shape = tuple(max(axis) + 1 for axis in zip(*entries, strict=True))
     if set(entries) != set(product(*map(range, shape))):
@@ -125,7 +129,11 @@ def exact_factors(kernel: Sequence[Any]) -> tuple[list[Fraction], ...] | None:
 
 def _entries(kernel: Any, index: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Fraction]]:
     if not isinstance(kernel, (list, tuple)):
-        yield index, Fraction(kernel)
+        try:
+            yield index, Fraction(kernel)
+        except (TypeError, ValueError):
+            message = f"exact_factors: kernel must hold rational numbers, got {kernel!r}"
+            raise TypeError(message) from None
         return
     if not kernel:
         raise RuntimeError("exact_factors: kernel must not be empty, got an empty list")

@@ -33,7 +33,7 @@ def convolution_size(
     15
     """
     op = "convolution_size"
-    _check(op, size, kernel, stride, padding, dilation)
+    _check(op, padding, size=size, kernel=kernel, stride=stride, dilation=dilation)
     return _at_least_one(op, size, kernel, fitting(size + 2 * padding, kernel, stride, dilation))
 
 
@@ -61,7 +61,7 @@ def pooling_size(
     """
     op = "pooling_size"
     stride = kernel if stride is None else stride
-    _check(op, size, kernel, stride, padding, dilation)
+    _check(op, padding, size=size, kernel=kernel, stride=stride, dilation=dilation)
     _check_pool(op, kernel, padding)
     positions = pooled_positions(size, kernel, stride, padding, dilation, ceil_mode)
     return _at_least_one(op, size, kernel, positions)
@@ -88,7 +88,7 @@ def transposed_size(
     (4, 2)
     """
     op = "transposed_size"
-    _check(op, size, kernel, stride, padding, dilation)
+    _check(op, padding, size=size, kernel=kernel, stride=stride, dilation=dilation)
     arguments.at_least(op, "output_padding", output_padding, 0)
     if output_padding >= max(stride, dilation):
         raise RuntimeError(
@@ -125,7 +125,7 @@ def input_sizes(
     [5, 6]
     """
     op = "input_sizes"
-    _check(op, output, kernel, stride, padding, dilation)
+    _check(op, padding, output=output, kernel=kernel, stride=stride, dilation=dilation)
     if ceil_mode:
         _check_pool(op, kernel, padding)
 
@@ -160,8 +160,7 @@ def output_padding(
     return size + 2 * padding - spanned(positions, kernel, stride, dilation)
 
 
-def _check(op: str, size: int, kernel: int, stride: int, padding: int, dilation: int) -> None:
-    positive = {"size": size, "kernel": kernel, "stride": stride, "dilation": dilation}
+def _check(op: str, padding: int, **positive: int) -> None:
     for name, value in positive.items():
         arguments.at_least(op, name, value, 1)
     arguments.at_least(op, "padding", padding, 0)
