@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 import reimpl
-from reimpl.octaves import Scales
-from reimpl.sift import sift, sift_descriptors, sift_keypoints
+from reimpl.octaves import Scales, octaves
+from reimpl.sift import Keypoints, sift, sift_descriptors, sift_keypoints
 
 
 def blob(y: float, x: float, width: float, size: int = 64) -> Tensor:
@@ -22,9 +22,9 @@ def blob(y: float, x: float, width: float, size: int = 64) -> Tensor:
     return torch.exp(-((k.view(-1, 1) - y) ** 2 + (k - x) ** 2) / (2 * width**2))
 
 
-def texture(size: int = 65) -> Tensor:
+def texture(size: int = 65, seed: int = 1) -> Tensor:
     """Blurred noise between 0 and 1, float64, with no symmetry."""
-    noise = torch.from_numpy(np.random.default_rng(1).random((size, size)))
+    noise = torch.from_numpy(np.random.default_rng(seed).random((size, size)))
     smooth = reimpl.gaussian_blur(noise, 2.0)
     return (smooth - smooth.min()) / (smooth.max() - smooth.min())
 
@@ -149,6 +149,90 @@ def test_keypoints_of_another_scale_space_are_refused() -> None:
     keypoints = sift_keypoints(texture())
     with pytest.raises(RuntimeError, match=r"keypoints\.octave .* got"):
         sift_descriptors(torch.zeros(20, 20, dtype=torch.float64), keypoints)
+
+
+# --- by definition, pixel by pixel ---
+
+Gradients = list[tuple[float, float, float, float]]
+
+
+def gradients_around(image: Tensor, found: Keypoints, i: int, scales: Scales) -> Gradients:
+    """Length and angle of every pixel's gradient, where it lies from the keypoint, in σ."""
+    blurred = octaves(image, scales)[found.octave[i]][found.scale[i]]
+    H, W = blurred.shape
+    pixel = scales.pixel(int(found.octave[i]))
+    y, x = (float(scales.to_octave(t[i], pixel)) for t in (found.y, found.x))
+    sigma, rows = float(found.sigma[i]) / pixel, blurred.tolist()
+    gradients = []
+    for j in range(H):
+        for k in range(W):
+            dy = (rows[min(j + 1, H - 1)][k] - rows[max(j - 1, 0)][k]) / 2
+            dx = (rows[j][min(k + 1, W - 1)] - rows[j][max(k - 1, 0)]) / 2
+            at = (j - y) / sigma, (k - x) / sigma
+            gradients.append((math.hypot(dy, dx), math.atan2(dy, dx), *at))
+    return gradients
+
+
+def tent(x: float) -> float:
+    """The share of a neighbour that far away."""
+    return max(0.0, 1 - abs(x))
+
+
+def length_one(d: list[float]) -> list[float]:
+    return [n / math.hypot(*d) for n in d]
+
+
+def described(gradients: Gradients, angle: float) -> list[float]:
+    """The 128 numbers of a keypoint."""
+    cells = [0.0] * 128
+    for length, direction, y, x in gradients:
+        u = x * math.cos(angle) + y * math.sin(angle)
+        v = y * math.cos(angle) - x * math.sin(angle)
+        weight = length * math.exp(-(u * u + v * v) / (2 * 6.0**2))
+        for cell in range(16):
+            share = tent(v / 3 - (cell // 4 - 1.5)) * tent(u / 3 - (cell % 4 - 1.5))
+            for n in range(8) if share else ():
+                turn = (direction - angle) / (2 * math.pi) * 8 - n
+                cells[8 * cell + n] += weight * share * tent(math.remainder(turn, 8))
+    return length_one([min(n, 0.2) for n in length_one(cells)])
+
+
+def peaks(gradients: Gradients) -> list[float]:
+    """A keypoint's directions, between −π and π."""
+    bins = [0.0] * 36
+    for length, direction, y, x in gradients:
+        if max(abs(y), abs(x)) <= 4.5:
+            weight = length * math.exp(-(y * y + x * x) / (2 * 1.5**2))
+            bins[round(direction / (2 * math.pi) * 36) % 36] += weight
+    for _ in range(6):
+        bins = [(bins[b - 1] + bins[b] + bins[(b + 1) % 36]) / 3 for b in range(36)]
+    found = []
+    for b in range(36):
+        left, here, right = bins[b - 1], bins[b], bins[(b + 1) % 36]
+        if here >= 0.8 * max(bins) and left < here >= right:
+            top = b + (left - right) / (2 * (left - 2 * here + right))
+            found.append(math.remainder(top * 2 * math.pi / 36, 2 * math.pi))
+    return found
+
+
+def test_directions_and_descriptors_are_what_their_definitions_say() -> None:
+    image, scales = texture(), Scales(upsampling=1)
+    found, descriptors = sift(image, scales)
+    assert len(found.y) > 5
+    for i, descriptor in enumerate(descriptors.tolist()):
+        gradients = gradients_around(image, found, i, scales)
+        assert described(gradients, float(found.orientation[i])) == pytest.approx(descriptor)
+        here = (found.y == found.y[i]) & (found.x == found.x[i]) & (found.sigma == found.sigma[i])
+        assert peaks(gradients) == pytest.approx(found.orientation[here].tolist())
+
+
+def test_a_keypoint_has_its_blur_around_it() -> None:
+    """As close to the edge as that, on every side, and no closer."""
+    images = (texture(33, seed) for seed in range(100))
+    found = [sift_keypoints(image, Scales(upsampling=1), 0.0, 1e6) for image in images]
+    y, x, sigma = (torch.cat([getattr(f, name) for f in found]) for name in ("y", "x", "sigma"))
+    for position in (y, x, 32 - y, 32 - x):
+        assert 0 < (position + 0.5 - sigma).min() < 0.5
 
 
 # --- beside others ---

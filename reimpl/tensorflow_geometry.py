@@ -34,7 +34,7 @@ class Geometry(NamedTuple):
     behind: int
 
 
-def same_padding(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
     """The zeros in front and behind that SAME means: as few as give ⌈L / s⌉ positions.
 
     Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
