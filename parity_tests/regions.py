@@ -119,7 +119,8 @@ class Axis:
 def axes(call: Call) -> Iterator[Axis]:
     """The geometry of a convolution of either kind, axis by axis."""
     a = call.arguments
-    kernel = call.recipes()["weight"].shape[2:]
+    weights = [t.shape[2:] for name, t in call.recipes().items() if name.endswith("weight")]
+    kernel = tuple(map(max, zip(*weights, strict=True)))  # a stage has 1 along the others' axes
     rank = len(kernel)
     s, d = (per_axis(a.get(name, 1), rank) for name in ("stride", "dilation"))
     before, total = zero_padding(a.get("padding", 0), list(kernel), d)
