@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -107,21 +107,28 @@ CALLS: tuple[tuple[Callable[..., Any], dict[str, Any]], ...] = (
 NAMES = "|".join(function.__name__ for function, _ in CALLS)
 
 
-def wrong_values(name: str, good: Any) -> tuple[Any, ...]:
-    """Of another kind, and an integer below the least: 1, or 0 for what is added."""
+def wrong_values(name: str, good: Any) -> Iterator[tuple[Any, Any]]:
+    """Of another kind, and integers below the least: 1, or 0 for what is added; with what to raise.
+
+    TensorFlow's conventions have a ValueError for every value of the right kind.
+    """
     if name == "function":  # Python says itself that what is called cannot be
-        return ()
-    if isinstance(good, float):
-        return "three", object()
-    below = (-1 if "padding" in name else 0, True) if type(good) is int else ()
-    return ("three", object(), math.pi, *below)
+        return
+    kind = ValueError if name == "data_format" else TypeError  # one of two words, or neither
+    yield "three", (TypeError, RuntimeError, ValueError) if name == "padding" else kind
+    yield object(), kind
+    if not isinstance(good, float):
+        yield math.pi, kind
+    if type(good) is int:
+        yield True, TypeError
+        yield -1 if "padding" in name else 0, (RuntimeError, ValueError)
 
 
 EACH = [
-    pytest.param(function, {**call, name: wrong}, name, id=f"{function.__name__}-{name}-{i}")
+    pytest.param(function, {**call, name: wrong}, name, error, id=f"{function.__name__}-{name}-{i}")
     for function, call in CALLS
     for name, good in call.items()
-    for i, wrong in enumerate(wrong_values(name, good))
+    for i, (wrong, error) in enumerate(wrong_values(name, good))
 ]
 
 
@@ -131,11 +138,11 @@ def test_the_calls_are_good(function: Callable[..., Any], call: dict[str, Any]) 
     function(**call)
 
 
-@pytest.mark.parametrize(("function", "call", "name"), EACH)
+@pytest.mark.parametrize(("function", "call", "name", "error"), EACH)
 def test_a_wrong_value_is_named(
-    function: Callable[..., Any], call: dict[str, Any], name: str
+    function: Callable[..., Any], call: dict[str, Any], name: str, error: Any
 ) -> None:
-    with pytest.raises((TypeError, ValueError, RuntimeError)) as caught:
+    with pytest.raises(error) as caught:
         function(**call)
     assert re.match(rf"({NAMES}): .*\b{name}\b.*got", str(caught.value)), caught.value
 
@@ -155,7 +162,6 @@ DEFAULTS: dict[str, Any] = {
     "c_edge": 10.0,
 }
 
-
 OWN_DEFAULTS: dict[Any, dict[str, Any]] = {
     sizes.pooling_size: {"stride": None},
     tensorflow.conv2d_transpose: {"padding": "SAME"},
@@ -163,9 +169,7 @@ OWN_DEFAULTS: dict[Any, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("function", [function for function, _ in CALLS])
-def test_what_is_not_given_is_torchs_and_lowes_default(
-    function: Callable[..., Any],
-) -> None:
+def test_what_is_not_given_is_torchs_and_lowes_default(function: Callable[..., Any]) -> None:
     expected = DEFAULTS | OWN_DEFAULTS.get(function, {})
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.default is not parameter.empty:

@@ -82,6 +82,11 @@ def integers(op: str, name: str, value: Any) -> Ints:
     return tuple([integer(op, name, entry) for entry in value])
 
 
+def one_or_more(op: str, name: str, value: Any) -> Ints:
+    """``value`` as a tuple of integers, where a single one may stand for itself."""
+    return integers(op, name, value if isinstance(value, (tuple, list)) else (value,))
+
+
 def per_axis(op: str, name: str, value: Any, n: int, least: int) -> Ints:
     """One integer per spatial axis, none below ``least``; an int or a single entry serves all."""
     if type(value) is int:
@@ -103,11 +108,13 @@ def repeated(value: Any, n: int) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, Iterable) else (value,) * n
 
 
-def dtype_among(op: str, input: Tensor, allowed: Iterable[torch.dtype]) -> None:
+def dtype_among(
+    op: str, input: Tensor, allowed: Iterable[torch.dtype], name: str = "input"
+) -> None:
     """``input`` must have one of the dtypes the operator computes in."""
     if input.dtype not in allowed:
         names = ", ".join(str(d).removeprefix("torch.") for d in allowed)
-        raise NotImplementedError(f"{op}: input must have a dtype of {names}, got {input.dtype}")
+        raise NotImplementedError(f"{op}: {name} must have a dtype of {names}, got {input.dtype}")
 
 
 def alike(op: str, input: Tensor, **others: Tensor | None) -> None:

@@ -184,17 +184,17 @@ def _length(op: str, input: Tensor, n: int | None, dim: int) -> Lengths:
 def _lengths(op: str, input: Tensor, s: Any, dim: Any) -> Lengths:
     """The axes and their lengths."""
     _checked(op, input)
-    sizes = None if s is None else _integers(op, "s", s)
+    sizes = None if s is None else arguments.one_or_more(op, "s", s)
     if dim is None:
         count = input.dim() if sizes is None else len(sizes)
         if count > input.dim():
             raise RuntimeError(f"{op}: s must be no longer than input has axes, got {s}")
         axes = list(range(-count, 0))
     else:
-        axes = [_axis(op, input, axis) for axis in _integers(op, "dim", dim)]
+        axes = [_axis(op, input, axis) for axis in arguments.one_or_more(op, "dim", dim)]
         if len(set(axes)) < len(axes):
             raise RuntimeError(f"{op}: dim must name every axis once, got {dim}")
-    sizes = [-1] * len(axes) if sizes is None else sizes
+    sizes = (-1,) * len(axes) if sizes is None else sizes
     if len(sizes) != len(axes):
         raise RuntimeError(f"{op}: s must be as long as dim={dim}, got {s}")
     return {
@@ -212,11 +212,6 @@ def _positive(op: str, name: str, n: int) -> int:
     if arguments.integer(op, name, n) < 1:
         raise RuntimeError(f"{op}: {name}, or input's size, must be positive, got {n}")
     return n
-
-
-def _integers(op: str, name: str, value: Any) -> list[int]:
-    entries = value if isinstance(value, (list, tuple)) else (value,)
-    return [arguments.integer(op, name, entry) for entry in entries]
 
 
 def _axis(op: str, input: Tensor, dim: int) -> int:

@@ -85,8 +85,7 @@ def slopes(image: Tensor) -> Tensor:
 def check_scales(op: str, image: Tensor, scales: Scales) -> None:
     """One image of float32 or float64 numbers, large enough, and scales that exist."""
     arguments.tensor(op, "image", image)
-    if image.dtype not in (torch.float32, torch.float64):
-        raise NotImplementedError(f"{op}: image must be float32 or float64, got {image.dtype}")
+    arguments.dtype_among(op, image, (torch.float32, torch.float64), "image")
     if not isinstance(scales, Scales):
         raise TypeError(f"{op}: scales must be Scales, got {scales!r}")
     for name in ("sigma_min", "sigma_in"):

@@ -94,8 +94,7 @@ def strides_and_dilations(
 
 def _over_two_axes(op: str, name: str, value: PerAxis, data_format: str) -> Ints:
     """``2``, ``[2]`` and ``[2, 2]`` are alike; of four entries, batch and channels have 1."""
-    given = 1 if value is None else value
-    entries = arguments.integers(op, name, given if isinstance(given, (list, tuple)) else (given,))
+    entries = arguments.one_or_more(op, name, 1 if value is None else value)
     if len(entries) not in (1, 2, 4) or min(entries) < 1:
         raise ValueError(f"{op}: {name} must be 1, 2 or 4 positive integers, got {value}")
     if len(entries) < 4:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -179,14 +180,13 @@ def odd_one_out() -> Iterator[Call]:
     One odd parameter, whichever, makes torch run another kernel, which takes the input for plain.
     """
     names = ("running_mean", "running_var", "weight", "bias")
+    plain = {
+        name: Recipe((2,), "positive", seed=seed, written=name.startswith("running"))
+        for seed, name in enumerate(names, start=1)
+    }
+    x = Recipe((1, 2, 1, 3), layout="permuted")
     for odd in names:
-        tensors = {
-            name: Recipe(
-                (2,), "positive", "column" if name == odd else "contiguous", seed, written=seed < 3
-            )
-            for seed, name in enumerate(names, start=1)
-        }
-        x = Recipe((1, 2, 1, 3), layout="permuted")
+        tensors = plain | {odd: replace(plain[odd], layout="column")}
         yield Call({"input": x, **tensors, "training": True}, {}, ("input", "weight"))
 
 

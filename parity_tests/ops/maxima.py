@@ -303,13 +303,14 @@ def pinned_pools(rank: int) -> tuple[Call, ...]:
     )
 
 
+def integers_alone(call: Call) -> Mapping[str, Any]:
+    """Integers without their indices, for which torch's kernel along one axis has no types."""
+    return {"input": replace(call.arguments["input"], dtype="int64"), "return_indices": False}
+
+
 def pool_faults(rank: int) -> tuple[Bad, ...]:
-    """Along one axis torch's kernel for values without their indices knows no integers."""
-    if rank > 1:
-        return POOL_FAULTS
-    alone = edited("input", dtype="int64")
-    without = Bad("input", "integers", lambda call: {**alone(call), "return_indices": False})
-    return (*POOL_FAULTS, without)
+    """Along one axis one more."""
+    return (*POOL_FAULTS, Bad("input", "integers", integers_alone)) if rank == 1 else POOL_FAULTS
 
 
 def max_pool(rank: int) -> Op:

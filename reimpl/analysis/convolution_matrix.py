@@ -53,10 +53,11 @@ def convolution_matrix(
     op = "convolution_matrix"
     arguments.tensor(op, "weight", weight)
     L = arguments.integers(op, "size", size)
-    rank, C = len(L), weight.shape[1:2].numel() * arguments.at_least(op, "groups", groups, 1)
+    rank = len(L)
+    G = check_tensors(op, rank, weight.new_empty(1, 1, *L), weight, None, groups)
+    C = weight.shape[1] * G
     # The entries of an input by number, from 1 on: what is gathered as 0 is padding.
     numbered = torch.arange(1, C * prod(L) + 1).reshape(1, C, *L)
-    G = check_tensors(op, rank, weight.new_empty(1, C, *L), weight, None, groups)
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)
     kernel = tuple(weight.shape[2:])

@@ -53,8 +53,7 @@ def separate(kernel: Tensor) -> Separation:
     """
     op = "separate"
     arguments.tensor(op, "kernel", kernel)
-    if kernel.dtype not in (torch.float32, torch.float64):
-        raise NotImplementedError(f"{op}: kernel must be float32 or float64, got {kernel.dtype}")
+    arguments.dtype_among(op, kernel, (torch.float32, torch.float64), "kernel")
     if kernel.dim() < 1 or kernel.numel() == 0:
         raise RuntimeError(f"{op}: kernel must have axes and entries, got {tuple(kernel.shape)}")
     unfoldings = [kernel.movedim(axis, 0).reshape(n, -1) for axis, n in enumerate(kernel.shape)]
