@@ -6,7 +6,7 @@ Written once, and run for the subject, for torch, for the oracle and under the e
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -36,24 +36,47 @@ def forward(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) 
     return outputs_of(op.run(target, call, tensors))
 
 
+class Differentiated(NamedTuple):
+    """Outputs, and the gradients of the wanted inputs for some cotangents."""
+
+    outputs: Tensors
+    gradients: Tensors  # zeros where there is none
+    cotangents: Tensors
+    connected: dict[str, bool]  # whether the graph leads to the input: else ``.grad`` stays None
+
+
 def gradients(
     op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
 ) -> Tensors:
-    """The gradients of the wanted inputs for a random cotangent, all else frozen."""
-    results = differentiated(op, target, call, tensors, cotangent, create_graph=False)
-    return {f"gradient of {name}": g for name, g in results[0].items()}
+    """Outputs, and the gradients of the wanted inputs for a random cotangent, all else frozen."""
+    found = differentiated(op, target, call, tensors, cotangent, create_graph=False)
+    connected = {n: torch.tensor(there) for n, there in found.connected.items()}
+    return (
+        found.outputs
+        | {f"gradient of {name}": g for name, g in found.gradients.items()}
+        | {f"whether {name} has a gradient": there for name, there in connected.items()}
+    )
 
 
 def second(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent) -> Tensors:
-    """The gradients of the gradients, with respect to the wanted inputs and the cotangents."""
-    first, cotangents = differentiated(op, target, call, tensors, cotangent, create_graph=True)
+    """Outputs, gradients, and the gradients of these.
+
+    The latter are with respect to the wanted inputs and the cotangents.
+    """
+    outputs, first, cotangents, _ = differentiated(
+        op, target, call, tensors, cotangent, create_graph=True
+    )
     over = [cotangent(f"of gradient of {name}", g) for name, g in first.items()]
     inputs = {name: tensors[name] for name in call.wanted} | cotangents
     # Where a gradient does not depend on an input, torch may say None or zeros: they mean the same.
     grads = torch.autograd.grad(
         list(first.values()), list(inputs.values()), over, materialize_grads=True
     )
-    return {f"second gradient of {name}": g.detach() for name, g in zip(inputs, grads, strict=True)}
+    return (
+        outputs
+        | {f"gradient of {name}": g.detach() for name, g in first.items()}
+        | {f"second gradient of {n}": g.detach() for n, g in zip(inputs, grads, strict=True)}
+    )
 
 
 def differentiated(
@@ -64,8 +87,8 @@ def differentiated(
     cotangent: Cotangent,
     *,
     create_graph: bool,
-) -> tuple[Tensors, Tensors]:
-    """Gradients of the wanted inputs, and the cotangents they were taken for."""
+) -> Differentiated:
+    """Run the target and differentiate by the wanted inputs."""
     for name in call.wanted:
         tensors[name].requires_grad_()
     outputs = forward(op, target, call, tensors, cotangent)
@@ -74,21 +97,26 @@ def differentiated(
 
 def pulled_back(
     outputs: Tensors, call: Call, tensors: Tensors, cotangent: Cotangent, *, create_graph: bool
-) -> tuple[Tensors, Tensors]:
-    """Likewise, from outputs that are there already."""
+) -> Differentiated:
+    """Differentiate outputs that are there already."""
     smooth = {name: out for name, out in outputs.items() if not is_integer(out)}
     cotangents = {f"cotangent of {name}": cotangent(name, out) for name, out in smooth.items()}
     if create_graph:
         for c in cotangents.values():
             c.requires_grad_()
-    grads = torch.autograd.grad(
+    found = torch.autograd.grad(
         list(smooth.values()),
         [tensors[name] for name in call.wanted],
         list(cotangents.values()),
         create_graph=create_graph,
-        materialize_grads=True,  # with zero channels torch drops inputs from the graph
+        allow_unused=True,
     )
-    return dict(zip(call.wanted, grads, strict=True)), cotangents
+    grads = {
+        name: torch.zeros_like(tensors[name], requires_grad=create_graph) if g is None else g
+        for name, g in zip(call.wanted, found, strict=True)
+    }
+    connected = {name: g is not None for name, g in zip(call.wanted, found, strict=True)}
+    return Differentiated(outputs, grads, cotangents, connected)
 
 
 def is_integer(t: Tensor) -> bool:

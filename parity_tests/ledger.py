@@ -27,6 +27,7 @@ class Ledger:
 
     cases: Counter[str] = field(default_factory=Counter)  # by regime
     comparisons: int = 0
+    modes: Counter[str] = field(default_factory=Counter)  # runs compared, by the mode's name
     unbounded: int = 0  # results of which nothing could be said, for overflow
     torch_cannot: int = 0  # calls that torch has no kernel for, transforms it does not go through
     unsupported: Counter[str] = field(default_factory=Counter)  # calls passed over, by reason

@@ -52,9 +52,16 @@ class Call:
         """Fresh tensors for every recipe."""
         return {name: recipe.tensor(dtype, device) for name, recipe in self.recipes().items()}
 
-    def one_in(self, n: int) -> bool:
+    def share(self, n: int, purpose: str) -> int:
+        """A number below n, always the same for the same call and purpose.
+
+        Shares of different purposes are independent of each other.
+        """
+        return zlib.crc32(f"{purpose} {self.cotangent.seed}".encode()) % n
+
+    def one_in(self, n: int, purpose: str) -> bool:
         """True for one in n calls, always the same ones."""
-        return zlib.crc32(str(self.cotangent.seed).encode()) % n == 0
+        return self.share(n, purpose) == 0
 
     def with_recipes(self, change: Callable[[str, Recipe], Recipe]) -> Call:
         """The same call with every recipe, the cotangent's included, passed through ``change``."""

@@ -64,7 +64,7 @@ def of_another_dtype(call: Call, name: str) -> bool:
 
 def without_onednn(call: Call) -> bool:
     """The share of the calls in which the suite turns oneDNN off."""
-    return call.one_in(4)
+    return call.one_in(4, "without oneDNN")
 
 
 def without_cudnn(call: Call) -> bool:

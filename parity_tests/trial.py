@@ -7,9 +7,9 @@ memory that was poisoned before it was freed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from parity_tests import regions
 from parity_tests.expectations import Expectation, excuse
 from parity_tests.experiments import is_integer
 from parity_tests.ledger import Ledger
+from parity_tests.modes import PLAIN, Mode
 from parity_tests.op import Call, Op, Tensors
 from parity_tests.recipe import Recipe
 from parity_tests.running_error import Rounding
@@ -75,6 +76,7 @@ class Trial:
     place: Call | None = None  # in whose region it lies, where it is not ``call`` itself
     thorough: bool = False  # arbitrate and audit whatever it takes
     announce: Callable[[Trial], None] | None = None  # told before the subject runs
+    mode: Mode = PLAIN  # what autograd does while the subject and torch run
 
     @property
     def target(self) -> Callable[..., Any]:
@@ -108,9 +110,9 @@ class Trial:
         """Fresh tensors of the call."""
         return self.call.tensors(self.dtype, self.device)
 
-    def one_in(self, n: int) -> bool:
+    def one_in(self, n: int, purpose: str) -> bool:
         """True for one in n trials, always the same ones: for judges too dear for all."""
-        return self.call.one_in(n)
+        return self.call.one_in(n, purpose)
 
     @property
     def onednn(self) -> bool:
@@ -136,9 +138,12 @@ class Trial:
 
         Where torch is only the reference its fault is kept, and the search goes on.
         """
+        if self.mode is not PLAIN:
+            message = f"in {self.mode.name}: {message}"
+            details = {**details, "mode": self.mode.name}
         if party != "torch":
             raise Departure(message, **details)
-        excused = excuse(self)
+        excused = excuse(self) or excuse(replace(self, check=claim_of(self.check, details)))
         if excused is not None:
             self.ledger.excuse(self, excused.reason)
         elif self.subject.is_torch:
@@ -161,6 +166,17 @@ class Trial:
     def depart(self, message: str, **details: Any) -> None:
         """The subject is wrong."""
         self.blame("torch" if self.subject.is_torch else self.subject.name, message, **details)
+
+
+def claim_of(check: str, details: Mapping[str, Any]) -> str:
+    """The check whose claim a result belongs to: outputs are compared while gradients are taken.
+
+    A fault of torch that is known of the forward excuses torch's outputs there as well.
+    """
+    result = str(details.get("result", ""))
+    if result.startswith("output"):
+        return "forward"
+    return "gradients" if result.startswith("gradient of ") else check
 
 
 def torchs(op: Op) -> Callable[..., Any]:
@@ -220,9 +236,33 @@ def on_cuda(trial: Trial) -> Iterator[None]:
             matmul.allow_tf32 = before
 
 
+def surroundings() -> dict[str, Any]:
+    """What a call must leave as it found it."""
+    return {
+        "grad mode": torch.is_grad_enabled(),
+        "inference mode": torch.is_inference_mode_enabled(),
+        "default dtype": torch.get_default_dtype(),
+        "threads": torch.get_num_threads(),
+        "matmul precision": torch.get_float32_matmul_precision(),
+        "cuDNN's benchmark": torch.backends.cudnn.benchmark,
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+@contextmanager
+def left_as_found(trial: Trial) -> Iterator[None]:
+    """The subject changes nothing around it while it runs in here."""
+    before = surroundings()
+    yield
+    changed = {k: v for k, v in surroundings().items() if v != before[k]}
+    if changed:
+        was = {k: before[k] for k in changed}
+        trial.depart(f"global state changed: {was} became {changed}", kind="global state")
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Whoever changes how torch works must answer for it in one check, and spoil no other."""
+    """Restore torch's global settings after each check, so that one subject spoils one check."""
     grad, dtype, threads = (
         torch.is_grad_enabled(),
         torch.get_default_dtype(),

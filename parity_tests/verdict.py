@@ -9,6 +9,9 @@ of every run.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +20,7 @@ from torch import Tensor
 from parity_tests import experiments
 from parity_tests.expectations import excuse
 from parity_tests.experiments import Experiment, is_integer
+from parity_tests.modes import PLAIN, Mode, without_tangents
 from parity_tests.op import Tensors
 from parity_tests.running_error import Bounded, accept, error_over_bound
 from parity_tests.trial import (
@@ -26,38 +30,40 @@ from parity_tests.trial import (
     Trial,
     Unsupported,
     at_work,
+    left_as_found,
     named,
     poison,
 )
 from parity_tests.truth import Truth
 
+STRIDED = ("forward", "gradients", "second", "buffers")  # the checks that compare strides
 ARBITRATED = 8  # elements, worst first: the oracle may be off at one and the party at another
 
 
-def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None) -> None:
+Results = Tensors | Departure | Unsupported
+
+
+def judge(
+    trial: Trial,
+    experiment: Experiment,
+    plain: Experiment | None = None,
+    modes: tuple[Mode, ...] = (PLAIN,),
+) -> None:
     """Run the experiment everywhere, compare every result, and name who is off.
 
     ``plain`` computes the same by other means, where the experiment itself is under test (a
     transform): then it makes the truth, and where torch cannot run the experiment nobody need.
+    The experiment is run in each of the modes, and the truth is the same in all of them.
     """
     # The subject goes first, on copies of its own: no expected answer exists yet to be found.
-    try:
-        got: Tensors | Departure | Unsupported = run_subject(trial, experiment)
-    except Unsupported as refusal:
-        got = refusal
-    refused = isinstance(got, Unsupported)
-    # Where torch would take the process along it is not run: the subject is judged all the same.
-    crashes = excuse(trial, crash=True) is not None
-    may_fail = refused or plain is not None
-    try:
-        theirs = None if crashes else run_torch(trial, experiment, got, may_fail=may_fail)
-    except NoKernel:
-        theirs, may_fail = None, True
+    trials = [replace(trial, mode=mode) for mode in modes]
+    got = [run_subject(each, experiment) for each in trials]
+    theirs, may_fail = run_torch_first(trials[0], experiment, got[0], optional=plain is not None)
     if theirs is None and may_fail:  # what torch does not support nobody need
         trial.ledger.torch_cannot += 1
         return
-    if isinstance(got, Unsupported):
-        raise got
+    if isinstance(got[0], Unsupported):
+        raise got[0]
     try:
         true = Truth(trial, plain or experiment, definable=trial.place is None)
     except InvalidCall as error:
@@ -70,33 +76,80 @@ def judge(trial: Trial, experiment: Experiment, plain: Experiment | None = None)
         trial.blame("torch", str(error), kind="exception")
         return
     trial.ledger.start_case(trial)
-    compare(trial, true, got, theirs)
+    compare(trials[0], true, got[0], theirs)
+    for each, results in zip(trials[1:], got[1:], strict=True):
+        compare_in_mode(each, true, results, experiment)
     true.audit()
 
 
-def compare(trial: Trial, true: Truth, got: Tensors | Departure, theirs: Tensors | None) -> None:
-    """The subject and torch, each against the truth; shapes and layouts against each other."""
-    if isinstance(got, Departure):
-        trial.depart(got.message, **got.details)
+def run_torch_first(
+    trial: Trial, experiment: Experiment, got: Results, *, optional: bool
+) -> tuple[Tensors | None, bool]:
+    """Torch's results in the first mode, and whether it may fail there."""
+    # Where torch would take the process along it is not run: the subject is judged all the same.
+    crashes = excuse(trial, crash=True) is not None
+    may_fail = isinstance(got, Unsupported) or optional
+    try:
+        return None if crashes else run_torch(trial, experiment, got, may_fail=may_fail), may_fail
+    except NoKernel:
+        return None, True
+
+
+def compare_in_mode(trial: Trial, true: Truth, got: Results, experiment: Experiment) -> None:
+    """Compare the results in a further mode, where torch itself can run in it."""
+    if trial.mode.tangents and not isinstance(got, dict):
+        return  # whether an operator goes through forward-mode AD is the claim of ``transforms``
+    crashes = excuse(trial, crash=True) is not None
+    try:
+        theirs = None if crashes else run_torch(trial, experiment, got, may_fail=True)
+    except NoKernel:
+        theirs = None
+    if theirs is None and not crashes:
+        trial.ledger.torch_cannot += 1
         return
-    strided = trial.check == "forward" and trial.subject.abilities.strided
+    if isinstance(got, Unsupported):
+        raise got
+    compare(trial, true, got, theirs)
+
+
+def compare(trial: Trial, true: Truth, got: Results, theirs: Tensors | None) -> None:
+    """The subject and torch, each against the truth; shapes and layouts against each other."""
+    if not isinstance(got, dict):
+        details = got.details if isinstance(got, Departure) else {"kind": "exception"}
+        trial.depart(str(got), **details)
+        return
+    trial.ledger.modes[trial.mode.name] += 1
     if theirs is None:
-        compare_metadata(got, true.as_stored(), strides=False)
+        compare_metadata(trial, got, true.as_stored(), by_torch=False)
     else:
-        compare_metadata(got, theirs, strides=strided)
+        compare_metadata(trial, got, theirs)
         compare_values(trial, true, "torch", theirs)
     if not trial.subject.is_torch:
         compare_values(trial, true, trial.subject.name, got)
 
 
-def run_subject(trial: Trial, experiment: Experiment) -> Tensors | Departure:
-    """The subject's results, or its departure where it raises."""
+def run_subject(trial: Trial, experiment: Experiment) -> Results:
+    """The subject's results, or its departure where it raises or changes what is around it."""
     try:
         with trial.subject_at_work(), at_work(trial):
-            poison(tensors := trial.tensors())
-            return experiment(trial.op, trial.target, trial.call, tensors, trial.cotangent)
-    except Departure as departure:
-        return departure
+            return run_in_mode(trial, experiment, trial.target, left_as_found(trial))
+    except (Departure, Unsupported) as found:
+        return found
+
+
+def run_in_mode(
+    trial: Trial,
+    experiment: Experiment,
+    target: Callable[..., Any],
+    watched: AbstractContextManager[None],
+) -> Tensors:
+    """The experiment on fresh tensors, in the trial's mode."""
+    poison(tensors := trial.tensors())
+    with trial.mode.around():
+        given = trial.mode.given(trial.call, tensors, trial.cotangent)
+        with watched:
+            results = experiment(trial.op, target, trial.call, given, trial.cotangent)
+        return without_tangents(results) if trial.mode.tangents else results
 
 
 def run_torch(
@@ -110,8 +163,7 @@ def run_torch(
         return got
     try:
         with at_work(trial):
-            poison(tensors := trial.tensors())
-            return experiment(trial.op, trial.reference, trial.call, tensors, trial.cotangent)
+            return run_in_mode(trial, experiment, trial.reference, nullcontext())
     except Exception as error:
         if isinstance(error, NotImplementedError) or "not implemented for" in str(error):
             raise NoKernel from error
@@ -120,26 +172,32 @@ def run_torch(
         return None
 
 
-def compare_metadata(got: Tensors, theirs: Tensors, *, strides: bool) -> None:
-    """Names, shapes, dtypes, devices; strides, if asked for, where torch's output is dense.
+def compare_metadata(
+    trial: Trial, got: Tensors, theirs: Tensors, *, by_torch: bool = True
+) -> None:
+    """Names, types, shapes, dtypes, devices; of outputs also strides and whether they record.
 
-    Gradients may lie as they like: autograd promises no layout for them.
+    Gradients may lie as they like: autograd promises no layout for them. What the oracle computed,
+    where torch did not run, tells neither.
     """
     if got.keys() != theirs.keys():
-        raise Departure(f"results are {list(got)}, torch's {list(theirs)}", kind="outputs")
+        trial.depart(f"results are {list(got)}, torch's {list(theirs)}", kind="outputs")
+        return
     for name, ours in got.items():
         torchs = theirs[name]
         if type(ours) is not type(torchs):
             message = f"{name} is a {type(ours).__name__}, torch's a {type(torchs).__name__}"
-            raise Departure(message, kind="type", result=name)
-        for what in ("shape", "dtype", "device"):
+            trial.depart(message, kind="type", result=name)
+        output = by_torch and name.startswith("output")
+        for what in ("shape", "dtype", "device", *(("requires_grad",) if output else ())):
             mine, wanted = getattr(ours, what), getattr(torchs, what)
             if mine != wanted:
                 message = f"{what} of {name}: got {shown(mine)}, torch {shown(wanted)}"
-                raise Departure(message, kind=what, result=name)
-        if strides and strides_differ(ours, torchs):
+                trial.depart(message, kind=what, result=name)
+        strided = output and trial.check in STRIDED and trial.subject.abilities.strided
+        if strided and strides_differ(ours, torchs):
             message = f"strides of {name}: got {ours.stride()}, torch {torchs.stride()}"
-            raise Departure(message, kind="strides", result=name)
+            trial.depart(message, kind="strides", result=name)
 
 
 def shown(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from reimpl import arguments
 from reimpl.arguments import INTEGERS, REALS
@@ -148,7 +149,8 @@ def _max_pool(
     alone = rank == 1 and not return_indices  # torch has a kernel of its own for this
     arguments.dtype_among(op, input, REALS if alone else (*REALS, *INTEGERS))
     windows = pooled_windows(op, tuple(input.shape[-rank:]), *geometry)
-    channels_last = not alone and _channels_last(input, rank)
+    own_layout = alone and input.device.type == "cpu" and not _derivative_wanted(input)
+    channels_last = not own_layout and _channels_last(input, rank)
     looks = [Regular(*axis) for axis in zip(*windows, strict=True)]
     return _pool(input, looks, channels_last, return_indices)
 
@@ -175,6 +177,19 @@ def _adaptive_max_pool(
         for l, m in zip(L, M, strict=True)
     ]
     return _pool(input, looks, rank < 3 and _channels_last(input, rank), return_indices)
+
+
+def _derivative_wanted(x: Tensor) -> bool:
+    """Where a derivative by x is asked for torch finds the places too, by another kernel."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        return True
+    if torch.compiler.is_compiling():
+        return False
+    if torch._C._are_functorch_transforms_active():
+        return True
+    if forward_ad._current_level < 0:
+        return False
+    return forward_ad.unpack_dual(x).tangent is not None
 
 
 def _channels_last(x: Tensor, rank: int) -> bool:

@@ -67,16 +67,14 @@ def one_example_per_draw(op: Op, dtype: torch.dtype, subject: Subject, seed: int
 
 def both(op: Op, target: Any, call: Call, dtype: torch.dtype) -> list[Tensor]:
     """Outputs, and gradients of what is wanted."""
-    tensors = call.tensors(dtype)
-    for name in call.wanted:
-        tensors[name].requires_grad_()
 
     def cotangent(name: str, output: Tensor) -> Tensor:
         return cotangent_of(call, name, output, dtype, "cpu")
 
-    outputs = experiments.forward(op, target, call, tensors, cotangent)
-    grads, _ = experiments.pulled_back(outputs, call, tensors, cotangent, create_graph=False)
-    return [*outputs.values(), *grads.values()]
+    found = experiments.differentiated(
+        op, target, call, call.tensors(dtype), cotangent, create_graph=False
+    )
+    return [*found.outputs.values(), *found.gradients.values()]
 
 
 def gradcheck_fast(op: Op, dtype: torch.dtype, subject: Subject, seed: int) -> float | None:

@@ -10,28 +10,74 @@ import torch
 from torch import Tensor
 
 from parity_tests import experiments
+from parity_tests.expectations import excuse
 from parity_tests.experiments import outputs_of
+from parity_tests.modes import FORWARD_AD, INFERENCE, NO_GRAD, PLAIN, RECORDING, Mode, one_of
 from parity_tests.op import Tensors
-from parity_tests.trial import Departure, TorchCrashes, Trial, of_torch, poison, reseed, seeded
+from parity_tests.trial import (
+    Departure,
+    TorchCrashes,
+    Trial,
+    at_work,
+    left_as_found,
+    of_torch,
+    poison,
+    reseed,
+    seeded,
+)
+
+
+# Every call is put to one of them.
+MODES = (PLAIN, RECORDING, NO_GRAD, INFERENCE, FORWARD_AD)
 
 
 def purity(trial: Trial) -> None:
     """Inputs and global state untouched, outputs free to be written to, the same each time."""
     trial.ledger.start_case(trial)
-    tensors = trial.tensors()
-    copies = {name: t.clone() for name, t in tensors.items()}
-    before = surroundings()
-    with trial.subject_at_work():
-        outputs, random = run_seeded(trial, trial.target, tensors)
-    first = {name: output.clone() for name, output in outputs.items()}
-    if (after := surroundings()) != before:
-        trial.depart(f"global state changed: {before} became {after}", kind="global state")
-    compare_inputs(trial, tensors, copies)
-    compare_with_torchs(trial, outputs, tensors, random)
+    trial = replace(trial, mode=mode_of(trial))
+    with trial.mode.around():
+        compare_calls(trial)
+    trial.ledger.modes[trial.mode.name] += 1
     if trial.call.wanted:
         compare_backward(trial)
-        if trial.one_in(2):
+        if trial.one_in(2, "overwritten"):
             compare_overwritten(trial)
+    trial.ledger.comparisons += 1
+
+
+def mode_of(trial: Trial) -> Mode:
+    """The call's mode; the plain one where torch cannot be called in it.
+
+    What goes through forward-mode AD is the claim of ``transforms``, so there the subject may fail.
+    """
+    mode = one_of(MODES, trial.call)
+    if mode is PLAIN or excuse(trial, crash=True) is not None:
+        return PLAIN
+    for target in (trial.reference, trial.target) if mode.tangents else (trial.reference,):
+        try:
+            with at_work(trial), mode.around():
+                given = mode.given(trial.call, trial.tensors(), trial.cotangent)
+                trial.op.run(target, trial.call, given)
+        except Exception:
+            return PLAIN
+    return mode
+
+
+def given_to(trial: Trial, tensors: Tensors) -> Tensors:
+    """Tensors of the call as the trial's mode has them."""
+    return trial.mode.given(trial.call, tensors, trial.cotangent)
+
+
+def compare_calls(trial: Trial) -> None:
+    """One call in the trial's mode, and others after it."""
+    tensors = trial.tensors()
+    copies = {name: t.clone() for name, t in tensors.items()}
+    given = given_to(trial, tensors)
+    with trial.subject_at_work(), left_as_found(trial):
+        outputs, random = run_seeded(trial, trial.target, given)
+    first = {name: output.clone() for name, output in outputs.items()}
+    compare_inputs(trial, tensors, copies)
+    compare_with_torchs(trial, outputs, given, random)
     with trial.subject_at_work():
         repeats = list(repeated(trial))
     for what, got, wanted in ((what, got, wanted or outputs) for what, got, wanted in repeats):
@@ -39,7 +85,6 @@ def purity(trial: Trial) -> None:
             if not same_bits(got[name], output):
                 trial.depart(f"{what}: {name} is not the same", kind=what, result=name)
     compare_with_later(trial, outputs, first)
-    trial.ledger.comparisons += 1
 
 
 def compare_inputs(trial: Trial, tensors: Tensors, copies: Tensors) -> None:
@@ -52,6 +97,7 @@ def compare_inputs(trial: Trial, tensors: Tensors, copies: Tensors) -> None:
 
 def compare_backward(trial: Trial) -> None:
     """Differentiating writes to neither inputs nor cotangents, and changes nothing around."""
+    trial = replace(trial, mode=PLAIN)
     tensors = trial.tensors()
     copies = {name: t.clone() for name, t in tensors.items()}
     given: Tensors = {}
@@ -60,14 +106,11 @@ def compare_backward(trial: Trial) -> None:
         given[name] = trial.cotangent(name, output)
         return given[name]
 
-    before = surroundings()
     try:
-        with trial.subject_at_work(), seeded():
+        with trial.subject_at_work(), left_as_found(trial), seeded():
             experiments.gradients(trial.op, trial.target, trial.call, tensors, remembered)
     except Departure as departure:  # torch may be excused from differentiating what it takes
         trial.depart(departure.message, **departure.details)
-    if (after := surroundings()) != before:
-        trial.depart(f"global state changed: {before} became {after}", kind="global state")
     compare_inputs(trial, tensors, copies)
     for name, cotangent in given.items():
         again = trial.cotangent(name, cotangent)
@@ -90,7 +133,9 @@ def compare_overwritten(trial: Trial) -> None:
             return made
 
         with seeded():
-            return experiments.gradients(trial.op, target, trial.call, trial.tensors(), cotangent)
+            return experiments.differentiated(
+                trial.op, target, trial.call, trial.tensors(), cotangent, create_graph=False
+            ).gradients
 
     try:
         gradients(trial.reference, overwriting=True)
@@ -104,9 +149,8 @@ def compare_overwritten(trial: Trial) -> None:
         near = torch.finfo(gradient.dtype).eps ** 0.5
         size = near * max(magnitude(gradient), largest)
         if not torch.allclose(got[name], gradient, near, size, equal_nan=True):
-            trial.depart(
-                f"{name} is another when the output is overwritten", kind="overwritten", result=name
-            )
+            message = f"gradient of {name} is another when the output is overwritten"
+            trial.depart(message, kind="overwritten", result=f"gradient of {name}")
 
 
 def magnitude(t: Tensor) -> float:
@@ -121,21 +165,9 @@ def compare_with_later(trial: Trial, outputs: Tensors, first: Tensors) -> None:
             trial.depart(f"{name} was changed by a later call", kind="scratch", result=name)
 
 
-def surroundings() -> tuple[Any, ...]:
-    """What a call must leave as it found it."""
-    return (
-        torch.is_grad_enabled(),
-        torch.get_default_dtype(),
-        torch.get_num_threads(),
-        torch.get_float32_matmul_precision(),
-        torch.backends.cudnn.benchmark,
-        torch.is_inference_mode_enabled(),
-        torch.are_deterministic_algorithms_enabled(),
-    )
-
-
 def same_bits(a: Tensor, b: Tensor) -> bool:
     """Equal, NaN with NaN."""
+    a, b = a.detach(), b.detach()
     return (
         a.shape == b.shape
         and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))
@@ -159,7 +191,7 @@ def compare_with_torchs(trial: Trial, outputs: Tensors, tensors: Tensors, random
 
     What torch writes in place is written, and the generator is used as torch uses it.
     """
-    theirs = trial.tensors()
+    theirs = given_to(trial, trial.tensors())
     found = of_torch(trial, lambda target: run_seeded(trial, target, theirs))
     if found is None:
         return
@@ -192,20 +224,24 @@ def repeated(trial: Trial) -> Iterator[tuple[str, Tensors, Tensors | None]]:
     """(what, outputs, the outputs they must equal to the bit; None: the first call's)."""
 
     def run(tensors: Tensors) -> Tensors:
+        outputs, _ = run_seeded(trial, trial.target, given_to(trial, tensors))
         # Copies: what is written in place shares its memory with arguments that are used again.
-        return {n: t.clone() for n, t in run_seeded(trial, trial.target, tensors)[0].items()}
+        return {n: t.clone() for n, t in outputs.items()}
 
     yield "a repeated call", run(trial.tensors()), None
     tensors = trial.tensors()
     poison(tensors)
     yield "a call amid poisoned memory", run(tensors), None
-    # New numbers at the same addresses: whoever caches by address gives the old answer.
-    call, arguments = trial.op.instance(trial.target, trial.call, tensors)
+    # New numbers at the same addresses: a cache by address gives the old answer.
+    call, arguments = trial.op.instance(trial.target, trial.call, given_to(trial, tensors))
     call(**arguments)
-    for name, t in tensors.items():
-        if trial.call.recipes()[name].layout != "expanded":
-            t.copy_(other_numbers(trial, name))
-    copies = {name: same_layout(t) for name, t in tensors.items()}
+    # What is written in place is no leaf: the call was given a copy.
+    held = tensors | {name: arguments[name] for name in trial.op.written(trial.call)}
+    with torch.no_grad():
+        for name, t in held.items():
+            if trial.call.recipes()[name].layout != "expanded":
+                t.copy_(other_numbers(trial, name))
+    copies = {name: same_layout(t.detach()) for name, t in held.items()}
     with seeded():  # at once: another call between would make a cache of one entry forget
         again = outputs_of(call(**arguments))
     yield "new data at the same address", again, run(copies)

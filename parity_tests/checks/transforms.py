@@ -39,7 +39,7 @@ def transforms(trial: Trial) -> None:
     if trial.regime != "degenerate" and elements(trial.call) <= 1000:
         judge(trial, reverse_jacobian, experiments.gradients)
     judge(trial, forward_derivative, double_transpose)
-    if trial.deep and trial.one_in(32):  # half a second each
+    if trial.deep and trial.one_in(32, "compiled"):  # half a second each
         judge(trial, compiled, experiments.gradients)
 
 
@@ -174,7 +174,7 @@ def double_transpose(
     The gradient is linear in the cotangent c, and d<gradient(c), tangent>/dc is the derivative of
     the output along the tangent.
     """
-    first, cotangents = experiments.differentiated(
+    _, first, cotangents, _ = experiments.differentiated(
         op, target, call, tensors, cotangent, create_graph=True
     )
     derivatives = torch.autograd.grad(
@@ -224,5 +224,5 @@ def compiled(op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Co
     # generate from the trace is not the operator's doing.
     whole = torch.compile(function, fullgraph=True, backend="aot_eager")
     outputs = outputs_of(whole(**arguments))
-    grads, _ = experiments.pulled_back(outputs, call, tensors, cotangent, create_graph=False)
-    return {f"gradient of {name}": g for name, g in grads.items()}
+    found = experiments.pulled_back(outputs, call, tensors, cotangent, create_graph=False)
+    return {f"gradient of {name}": g for name, g in found.gradients.items()}

@@ -9,17 +9,22 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from parity_tests import experiments
+from parity_tests.modes import FORWARD_AD, INFERENCE, NO_GRAD, PLAIN, one_of
 from parity_tests.trial import Trial, named
 from parity_tests.verdict import judge
 
 
+# The modes beside the plain one. What is recorded is compared where gradients are taken.
+UNRECORDED = (NO_GRAD, INFERENCE, FORWARD_AD)
+
+
 def forward(trial: Trial) -> None:
-    """Values within the bound; shape, dtype, device and strides as torch's."""
-    judge(trial, experiments.forward)
+    """Values within the bound; shape, dtype, device and strides as torch's; in every mode."""
+    judge(trial, experiments.forward, modes=(PLAIN, one_of(UNRECORDED, trial.call)))
 
 
 def gradients(trial: Trial) -> None:
-    """Gradients of any subset of the inputs within the bound, for random cotangents."""
+    """Recorded outputs, and gradients of any subset of the inputs for random cotangents."""
     if not trial.call.wanted:  # what is written to ``out`` has no derivative
         return
     judge(trial, experiments.gradients)
@@ -42,7 +47,7 @@ def numerically_checkable(trial: Trial) -> bool:
         trial.dtype == torch.float64
         and trial.regime == "ordinary"
         and trial.measured
-        and trial.one_in(4)
+        and trial.one_in(4, "finite differences")
     )
 
 
