@@ -32,7 +32,7 @@ class Mode:
 
     def given(self, call: Call, tensors: Tensors, tangent: Cotangent) -> Tensors:
         """The call's tensors as they are in this mode, which must be entered."""
-        names = wanted_tensors(call, tensors)
+        names = [n for n in wanted_names(call) if differentiable(tensors[n])]
         if self.requires_grad:
             for name in names:
                 tensors[name].requires_grad_()
@@ -57,11 +57,15 @@ FORWARD_AD = Mode(
 MODES = (PLAIN, RECORDING, NO_GRAD, INFERENCE, FORWARD_AD)
 
 
-def wanted_tensors(call: Call, tensors: Tensors) -> list[str]:
+def wanted_names(call: Call) -> list[str]:
     """The tensors to differentiate by, with the inputs of all steps if the input is one."""
-    steps = {name for name in tensors if name.startswith("step ") and "input" in call.wanted}
-    wanted = (n for n in tensors if n in steps or n in call.wanted)
-    return [n for n in wanted if tensors[n].is_floating_point() or tensors[n].is_complex()]
+    steps = [f"step {i} input" for i, _ in enumerate(call.steps, start=1)]
+    return [*call.wanted, *(steps if "input" in call.wanted else ())]
+
+
+def differentiable(t: Tensor) -> bool:
+    """Whether a tensor of this dtype can have a gradient."""
+    return t.is_floating_point() or t.is_complex()
 
 
 def without_tangents(results: Tensors) -> Tensors:

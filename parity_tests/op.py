@@ -6,9 +6,9 @@ of the table of operators in the docs follows from the declarations.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import math
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -57,7 +57,9 @@ class Call:
 
         Shares of different purposes are independent of each other.
         """
-        return zlib.crc32(f"{purpose} {self.cotangent.seed}".encode()) % n
+        text = f"{purpose} {self.cotangent.seed}".encode()
+        # Not crc32: it is linear, so that its values of two purposes differ by a constant.
+        return int.from_bytes(hashlib.blake2s(text, digest_size=4).digest(), "big") % n
 
     def one_in(self, n: int, purpose: str) -> bool:
         """True for one in n calls, always the same ones."""

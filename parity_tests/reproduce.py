@@ -20,6 +20,7 @@ from torch import Tensor
 from parity_tests import experiments, recipe, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.expectations import Expectation
+from parity_tests.modes import MODES, PLAIN, Mode, wanted_names
 from parity_tests.op import Call, from_json, to_json
 from parity_tests.ops import named
 from parity_tests.recipe import FILLS, LAYOUTS, Recipe
@@ -89,6 +90,7 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
     module, _, attribute = subject.name.partition(":")
     torchs = torch_path(trial)
     over = cotangents(trial) if trial.check in DIFFERENTIATING else {}
+    mode = next((m for m in MODES if m.name == (details or {}).get("mode")), PLAIN)
     ours = torchs if subject.is_torch else ".".join(filter(None, (module, attribute, name)))
     lines = [
         f'"""{name}, {trial.check}: {subject.name} against torch in double precision."""',
@@ -110,7 +112,7 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
         *cotangent_code(over, trial),
         "",
         "",
-        *runner(trial, over),
+        *runner(trial, over, mode),
         "",
         "",
         "def exactly(t):",
@@ -128,7 +130,11 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
         "",
         "def attempt(target, convert):",
         "    try:",
-        "        return run(target, convert)",
+        *(
+            [f"        with {mode.context}:", "            return run(target, convert)"]
+            if mode.context
+            else ["        return run(target, convert)"]
+        ),
         "    except Exception as error:",
         "        return repr(error)",
         "",
@@ -210,13 +216,14 @@ def torch_path(trial: Trial) -> str:
     return f"{home}.{trial.op.name}"
 
 
-def runner(trial: Trial, over: Mapping[str, Recipe]) -> list[str]:
+def runner(trial: Trial, over: Mapping[str, Recipe], mode: Mode) -> list[str]:
     """The function ``run(target, convert)`` of the script."""
     call = trial.call
     differentiated = trial.check in DIFFERENTIATING
     lines = [
         "def run(target, convert):",
         "    t = {name: convert(x) for name, x in tensors.items()}",
+        *mode_code(mode, call),
     ]
     if differentiated:
         lines += [
@@ -225,23 +232,42 @@ def runner(trial: Trial, over: Mapping[str, Recipe]) -> list[str]:
         ]
     lines += called(trial)
     if differentiated:
-        # One output, or several of which some are integers.
         named = [name for name in over if not name.startswith("of gradient of ")]
-        lines += [f"    over = [c[name] for name in {named}]"]
-        if named != ["output"]:
-            lines += ["    output = [o for o in output if o.is_floating_point()]"]
+        lines += [
+            "    outputs = list(output) if isinstance(output, tuple) else [output]",
+            "    smooth = [o for o in outputs if o.is_floating_point() or o.is_complex()]",
+            f"    over = [c[name] for name in {named}]",
+        ]
     if trial.check == "gradients":
-        return [*lines, "    return torch.autograd.grad(output, wanted, over)"]
+        return [
+            *lines,
+            "    grads = torch.autograd.grad(smooth, wanted, over, allow_unused=True)",
+            "    there = [torch.tensor(int(g is not None)) for g in grads]",
+            "    grads = [torch.zeros_like(x) if g is None else g for x, g in zip(wanted, grads)]",
+            "    return [o.detach() for o in outputs] + grads + there",
+        ]
     if trial.check == "second":
         later = ", ".join(f"c['of gradient of {name}']" for name in call.wanted)
         return [
             *lines,
             "    over = [o.requires_grad_() for o in over]",
-            "    first = torch.autograd.grad(output, wanted, over, create_graph=True)",
-            "    inputs = [*wanted, *over]",
-            f"    return torch.autograd.grad(first, inputs, [{later}], materialize_grads=True)",
+            "    options = {'materialize_grads': True}",
+            "    first = torch.autograd.grad(smooth, wanted, over, create_graph=True, **options)",
+            f"    second = torch.autograd.grad(first, [*wanted, *over], [{later}], **options)",
+            "    return [x.detach() for x in (*outputs, *first, *second)]",
         ]
     return lines
+
+
+def mode_code(mode: Mode, call: Call) -> list[str]:
+    """What ``mode.given`` does to the tensors, as source."""
+    names = f"    for name in {wanted_names(call)}:"
+    if mode.requires_grad:
+        return [names, "        t[name].requires_grad_()"]
+    if mode.tangents:
+        dual = "torch.autograd.forward_ad.make_dual(t[name], torch.ones_like(t[name]))"
+        return [names, f"        t[name] = {dual}"]
+    return []
 
 
 def called(trial: Trial) -> list[str]:

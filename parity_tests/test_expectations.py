@@ -78,7 +78,7 @@ import json, sys, torch
 def differs(a, b):
     if isinstance(a, str) or isinstance(b, str):
         return a != b
-    b = b.to(a.dtype)
+    a, b = a.detach(), b.detach().to(a.dtype)
     return bool(((a != b) & ~((a != a) & (b != b))).any())
 
 shown = []

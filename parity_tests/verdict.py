@@ -172,9 +172,7 @@ def run_torch(
         return None
 
 
-def compare_metadata(
-    trial: Trial, got: Tensors, theirs: Tensors, *, by_torch: bool = True
-) -> None:
+def compare_metadata(trial: Trial, got: Tensors, theirs: Tensors, *, by_torch: bool = True) -> None:
     """Names, types, shapes, dtypes, devices; of outputs also strides and whether they record.
 
     Gradients may lie as they like: autograd promises no layout for them. What the oracle computed,

@@ -7,7 +7,6 @@ from parity_tests.modes import INFERENCE, NO_GRAD, PLAIN, RECORDING, one_of
 from parity_tests.trial import Trial
 from parity_tests.verdict import judge
 
-
 OTHERS = (PLAIN, NO_GRAD, INFERENCE)
 
 

@@ -26,7 +26,6 @@ from parity_tests.trial import (
     seeded,
 )
 
-
 # Every call is put to one of them.
 MODES = (PLAIN, RECORDING, NO_GRAD, INFERENCE, FORWARD_AD)
 

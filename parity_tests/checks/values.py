@@ -13,7 +13,6 @@ from parity_tests.modes import FORWARD_AD, INFERENCE, NO_GRAD, PLAIN, one_of
 from parity_tests.trial import Trial, named
 from parity_tests.verdict import judge
 
-
 # The modes beside the plain one. What is recorded is compared where gradients are taken.
 UNRECORDED = (NO_GRAD, INFERENCE, FORWARD_AD)
 

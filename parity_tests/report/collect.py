@@ -47,6 +47,7 @@ def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
         "reason": outcome.reason,
         "cases": sum(ledger.cases.values()),
         "comparisons": ledger.comparisons,
+        "modes": dict(ledger.modes),
         "regimes": dict(ledger.cases),
         "worst": number(ledger.worst),
         "worst_torch": number(ledger.worst_torch),
