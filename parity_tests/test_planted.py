@@ -27,6 +27,7 @@ from parity_tests.score.others import METHODS, ask
 from parity_tests.score.planted import BadRequest, chosen, operators_changed, verdict
 from parity_tests.score.processes import Task, hunted
 from parity_tests.search import rounds_of_calls
+from parity_tests.seen import restored
 
 ALL = (*FAULTS, *CONTROLS, *(fault for fault, _ in EQUIVALENT))
 each = pytest.mark.parametrize("fault", ALL, ids=lambda fault: fault.name)
@@ -58,16 +59,9 @@ def test_a_stand_in_has_the_operators_signature(fault: Fault) -> None:
 def test_a_stand_in_takes_an_ordinary_call(fault: Fault) -> None:
     op = named(fault.op)
     (call, *_) = rounds_of_calls(op, "ordinary", examples=1, seed=0)
-    dtype = torch.get_default_dtype()
-    threads = torch.get_num_threads()
-    with warnings.catch_warnings():
+    with restored(), warnings.catch_warnings():  # some leave settings of the process otherwise
         warnings.simplefilter("ignore")
-        try:
-            outputs_of(op.run(fault.broken, call, call.tensors(torch.float32)))
-        finally:  # some leave these otherwise
-            torch.set_grad_enabled(True)
-            torch.set_default_dtype(dtype)
-            torch.set_num_threads(threads)
+        outputs_of(op.run(fault.broken, call, call.tensors(torch.float32)))
 
 
 def last(runs: Iterator[dict[str, Any]]) -> dict[str, Any]:

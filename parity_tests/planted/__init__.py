@@ -2,10 +2,11 @@
 
 from parity_tests.planted.backward import BACKWARD
 from parity_tests.planted.blind import BLIND
+from parity_tests.planted.blind_spots import BLIND_SPOTS, RIGHT
 from parity_tests.planted.boundary import BOUNDARY
 from parity_tests.planted.buffers import BUFFERS
 from parity_tests.planted.contract import CONTRACT
-from parity_tests.planted.controls import CONTROLS
+from parity_tests.planted.controls import CONTROLS as WRAPPED
 from parity_tests.planted.conventions import CONVENTIONS
 from parity_tests.planted.corners import CORNERS, NEGATIVE_ZERO
 from parity_tests.planted.errors import ERRORS
@@ -16,14 +17,16 @@ from parity_tests.planted.hostile import HOSTILE
 from parity_tests.planted.layout import LAYOUT
 from parity_tests.planted.precision import PRECISION
 
-__all__ = ["BLIND", "CONTROLS", "EQUIVALENT", "FAULTS", "HISTORY", "Fault"]
+__all__ = ["BLIND", "BLIND_SPOTS", "CONTROLS", "EQUIVALENT", "FAULTS", "HISTORY", "Fault"]
 
 FAULTS: tuple[Fault, ...] = (
     *(*GEOMETRY, *BOUNDARY, *CONVENTIONS, *PRECISION, *BACKWARD, *BUFFERS, *CONTRACT),
     *(*CORNERS, *LAYOUT, *ERRORS, *HOSTILE),
     *HISTORY,
     *BLIND,
+    *BLIND_SPOTS,
 )
+CONTROLS: tuple[Fault, ...] = (*WRAPPED, *RIGHT)
 # A fault that no check can see, and the proof.
 EQUIVALENT: tuple[tuple[Fault, str], ...] = (
     (
