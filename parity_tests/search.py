@@ -331,7 +331,7 @@ class Search:
         """One drawn call."""
         if self.cell.op.written(call) and not self.plan.subject.abilities.in_place:
             return
-        trial = self.trial(varied(call, regime), regime, dtype)
+        trial = self.trial(evaluated(self.cell.op, varied(call, regime)), regime, dtype)
         trial.measured = regime == "exact" or trial.one_in(MEASURED, "measured")
         start = time.perf_counter()
         try:
@@ -365,6 +365,15 @@ class Search:
             deep=plan.profile.deep,
             announce=plan.announce,
         )
+
+
+def evaluated(op: Op, call: Call) -> Call:
+    """Every third call of a module in evaluation, where its declaration does not choose the mode.
+
+    Most modules are the same function in either mode, and must be.
+    """
+    chooses = not op.is_module or op.buffers
+    return call if chooses or call.share(3, "evaluation") else replace(call, training=False)
 
 
 def dealt(rows: list[Levels], met: set[tuple[str, Any]]) -> Levels:

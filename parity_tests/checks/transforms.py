@@ -9,6 +9,7 @@ from math import prod
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from parity_tests import experiments
 from parity_tests.expectations import excuse
@@ -38,7 +39,8 @@ def transforms(trial: Trial) -> None:
     # A Jacobian has a row for every output: a huge stride makes a small input's huge.
     if trial.regime != "degenerate" and elements(trial.call) <= 1000:
         judge(trial, reverse_jacobian, experiments.gradients)
-    judge(trial, forward_derivative, double_transpose)
+    recorded = trial.call.share(2, "recorded tangents")
+    judge(trial, (forward_derivative, recorded_derivative)[recorded], double_transpose)
     if trial.deep and trial.one_in(32, "compiled"):  # half a second each
         judge(trial, compiled, experiments.gradients)
 
@@ -155,6 +157,23 @@ def forward_derivative(
     return pushed_forward(
         smooth_outputs(op, target, call, tensors), chosen(call, tensors), cotangent
     )
+
+
+def recorded_derivative(
+    op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """The same by dual numbers whose graph is recorded as well, as forward over reverse has it."""
+    wanted = {name: tensors[name].requires_grad_() for name in call.wanted}
+    with forward_ad.dual_level():
+        duals = {
+            n: forward_ad.make_dual(t, cotangent(f"tangent of {n}", t)) for n, t in wanted.items()
+        }
+        found = smooth_outputs(op, target, call, tensors)(duals)
+        parts = {name: forward_ad.unpack_dual(out) for name, out in found.items()}
+    return {
+        f"derivative of {name}": (torch.zeros_like(y) if t is None else t).detach()
+        for name, (y, t) in parts.items()
+    }
 
 
 def pushed_forward(
