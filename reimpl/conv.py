@@ -147,13 +147,14 @@ def convolve(
         )
     check_bias(op, bias, weight.shape[0])
     dtype = accumulator(input.dtype)
-    channels_last = convolution_layout(x, weight, max(s) > 1 or max(d) > 1, G, padding_mode)
-    kernel, x, weight = tuple(weight.shape[2:]), x.to(dtype), weight.to(dtype)
+    kernel, pads = tuple(weight.shape[2:]), ((0, 0),) * rank
     if padding_mode == "zeros":
         pads = paddings(op, padding, kernel, s, d)
-    else:
+    strided, uneven = max(s) > 1 or max(d) > 1, [hi - lo for lo, hi in pads]
+    channels_last = convolution_layout(x, weight, strided, G, padding_mode, uneven=uneven)
+    x, weight = x.to(dtype), weight.to(dtype)
+    if padding_mode != "zeros":
         x = pad_by_selection(op, x, padding, padding_mode)  # type: ignore[arg-type]
-        pads = ((0, 0),) * rank
     windows = windows_over(op, tuple(x.shape[2:]), kernel, s, pads, d)
     N, O, L = x.shape[0], weight.shape[0], x.shape[2:]
     check_not_empty(op, x)
