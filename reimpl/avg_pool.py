@@ -353,6 +353,7 @@ def _average(input: Tensor, sums: Map, spread: Map, sizes: Sequence[Tensor | int
 
 
 def _output_size(op: str, rank: int, output_size: Any, input: Tensor) -> Ints:
+    output_size = arguments.unpacked(output_size) if rank > 1 else output_size
     if rank > 1 and isinstance(output_size, (tuple, list)):
         if len(output_size) >= input.dim():
             raise ValueError(

@@ -48,7 +48,8 @@ def group_norm(
     >>> group_norm(torch.tensor([[1.0, 3.0, 5.0, 9.0]]), 2, eps=0.0)
     tensor([[-1.,  1., -1.,  1.]])
     """
-    G = _check(input, num_groups, weight, bias, eps)
+    eps = arguments.number("group_norm", "eps", eps)
+    G = _check(input, num_groups, weight, bias)
     N, C, *L = input.shape
     x = input.to(accumulator(input.dtype)).reshape(N, G, C // G, prod(L))
     a, b = shaped(x.dtype, (1, G, C // G, 1), weight, bias)
@@ -57,14 +58,11 @@ def group_norm(
     return arrange(y, last).to(input.dtype)
 
 
-def _check(
-    input: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float
-) -> int:
+def _check(input: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None) -> int:
     op = "group_norm"
     arguments.tensor(op, "input", input)
     arguments.optional_tensor(op, "weight", weight)
     arguments.optional_tensor(op, "bias", bias)
-    arguments.number(op, "eps", eps)
     G, shape = arguments.integer(op, "num_groups", num_groups), tuple(input.shape)
     if len(shape) < 2:
         raise RuntimeError(f"{op}: input must have at least 2 axes, got {shape}")

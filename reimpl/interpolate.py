@@ -143,8 +143,9 @@ def _sizes(
         sizes = _each(op, "size", size, len(L))
         return tuple([arguments.integer(op, "size", m) for m in sizes]), none
     factors = _each(op, "scale_factor", scale_factor, len(L))
-    for factor in factors:
-        arguments.number(op, "scale_factor", factor)
+    factors = tuple([arguments.number(op, "scale_factor", factor) for factor in factors])
+    if not recompute and any(isinstance(factor, Tensor) for factor in factors):
+        raise TypeError(f"{op}: scale_factor must be a number or several, got {scale_factor!r}")
     sizes = tuple([int(n * factor) for n, factor in zip(L, factors, strict=True)])
     return sizes, none if recompute else tuple(map(float, factors))
 

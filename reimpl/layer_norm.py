@@ -51,7 +51,7 @@ def layer_norm(
     """
     op = "layer_norm"
     arguments.tensor(op, "input", input)
-    arguments.number(op, "eps", eps)
+    eps = arguments.number(op, "eps", eps)
     K = _check(op, input, normalized_shape, weight=weight, bias=bias)
     arguments.dtype_among(op, input, REALS)
     arguments.parameters_alike(op, input, weight=weight, bias=bias)
@@ -91,7 +91,7 @@ def rms_norm(
     op = "rms_norm"
     arguments.tensor(op, "input", input)
     if eps is not None:
-        arguments.number(op, "eps", eps)
+        eps = arguments.number(op, "eps", eps)
     K = _check(op, input, normalized_shape, weight=weight)
     arguments.dtype_among(op, input, (*REALS, *COMPLEX))
     if weight is not None:

@@ -150,7 +150,7 @@ class Linear(nn.Module):
     ) -> None:
         super().__init__()
         for name, size in (("in_features", in_features), ("out_features", out_features)):
-            arguments.at_least("Linear", name, size, 0)
+            arguments.at_least("Linear", name, arguments.extent("Linear", name, size), 0)
         self.in_features = in_features
         self.out_features = out_features
         shapes = {"weight": (out_features, in_features), "bias": (out_features,)}

@@ -53,8 +53,9 @@ def local_response_norm(
     """
     op = "local_response_norm"
     arguments.tensor(op, "input", input)
-    for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
-        arguments.number(op, name, value)
+    alpha = arguments.number(op, "alpha", alpha)
+    beta = arguments.number(op, "beta", beta)
+    k = arguments.number(op, "k", k)
     if input.dim() < 3:
         raise ValueError(f"{op}: input must have at least 3 axes, got {tuple(input.shape)}")
     if input.numel() == 0:

@@ -30,7 +30,9 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     >>> softplus(torch.tensor([0.0, 1000.0]))
     tensor([6.9315e-01, 1.0000e+03])
     """
-    check("softplus", input, REALS, beta=beta, threshold=threshold)
+    check("softplus", input, REALS)
+    beta = arguments.number("softplus", "beta", beta, scalar=True)
+    threshold = arguments.number("softplus", "threshold", threshold, scalar=True)
 
     def soften(x: Tensor) -> Tensor:
         z = x * beta

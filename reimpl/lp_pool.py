@@ -102,7 +102,7 @@ def lp_pool(
 ) -> Tensor:
     """Power-average pooling; ``op`` is the name that messages carry."""
     arguments.tensor(op, "input", input)
-    arguments.number(op, "norm_type", norm_type)
+    norm_type = arguments.number(op, "norm_type", norm_type)
     if norm_type == 0:
         raise ZeroDivisionError(f"{op}: norm_type must not be zero, got {norm_type}")
     if rank > 1 and isinstance(kernel_size, (tuple, list)) and len(kernel_size) != rank:

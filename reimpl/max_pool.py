@@ -164,6 +164,7 @@ def _adaptive_max_pool(
         )
     arguments.dtype_among(op, input, REALS)
     L = tuple(input.shape[-rank:])
+    output_size = arguments.unpacked(output_size) if rank > 1 else output_size
     if rank > 1 and isinstance(output_size, (tuple, list)):
         if len(output_size) != rank:
             error = ValueError if len(output_size) >= input.dim() else RuntimeError

@@ -145,10 +145,17 @@ def _unpooled_size(
 ) -> Ints:
     rank = len(M)
     K = _per_axis(op, "kernel_size", kernel_size, rank)
-    s = K if stride is None else _per_axis(op, "stride", stride, rank)
+    if stride is None or (isinstance(stride, tuple) and stride == kernel_size):  # a module's, too
+        s = K if rank < 3 else arguments.integers(op, "kernel_size", K)
+    else:
+        s = _per_axis(op, "stride", stride, rank)
     p = _per_axis(op, "padding", padding, rank)
-    L = tuple([spanned(m, k, ss, 1) - 2 * pp for m, k, ss, pp in zip(M, K, s, p, strict=True)])
-    if output_size is not None:
+    spans = zip(M, K, s, p, strict=True)
+    L = tuple([spanned(m, k, ss, 1) - 2 * pp for m, k, ss, pp in spans])
+    if output_size is None:
+        for name, values in (("kernel_size", K), ("stride", s), ("padding", p)):
+            arguments.integers(op, name, tuple([int(v) if type(v) is bool else v for v in values]))
+    else:
         if not isinstance(output_size, (tuple, list)):
             raise TypeError(f"{op}: output_size must be integers or None, got {output_size!r}")
         wanted = tuple([arguments.integer(op, "output_size", l) for l in output_size])
@@ -172,8 +179,13 @@ def _unpooled_size(
 
 
 def _per_axis(op: str, name: str, value: Any, rank: int) -> Ints:
-    """One integer per axis, a number for all of them; torch demands no more, not even a sign."""
-    entries = tuple([arguments.integer(op, name, v) for v in repeated(value, rank)])
+    """One number per axis, or one for all of them; torch demands no more, not even a sign.
+
+    Torch's Python computes a size from them, so that they need not be integers where another size
+    is wanted; only the kernel for three axes looks at stride and padding itself.
+    """
+    check = arguments.integer if rank == 3 and name != "kernel_size" else arguments.number
+    entries = tuple([check(op, name, v) for v in repeated(value, rank)])
     if len(entries) != rank:
         error = RuntimeError if name == "kernel_size" and len(entries) < rank else IndexError
         raise error(f"{op}: {name} must be an int or {rank} ints, got {value}")

@@ -65,7 +65,7 @@ def pad(
     if not isinstance(mode, str):
         raise TypeError(f"pad: mode must be a string, got {mode!r}")
     if value is not None:
-        arguments.number("pad", "value", value)
+        value = arguments.number("pad", "value", value)
     if mode == "constant":
         return _surround(input, amounts, 0.0 if value is None else float(value))
     if mode not in MODES[1:]:
