@@ -73,10 +73,10 @@ def convolution_layout(
     every kernel for one and two axes (one axis is two, the first of size one, after
     ``input.contiguous()`` #48889), oneDNN's and cuDNN's for three. Empty and meta tensors are
     contiguous. Reflected and replicated inputs keep their layout, for two and three axes; wrapped
-    ones are contiguous. A complex convolution is three real ones, of strided views of which ``contiguous()``
-    makes a copy. ``overhangs`` says that some output_padding is no smaller than the stride, for
-    which oneDNN has no kernel. ``uneven`` is how many more zeros ``padding="same"`` puts behind
-    each axis than in front of it: torch adds those first, which makes a new tensor.
+    ones are contiguous. A complex convolution is three real ones, of strided views, which
+    ``contiguous()`` copies. ``overhangs`` says that some output_padding is no smaller than the
+    stride, for which oneDNN has no kernel. ``uneven`` is how many more zeros ``padding="same"`` puts
+    behind each axis than in front of it: torch adds those first, which makes a new tensor.
     """
     if x.is_meta or x.numel() == 0:
         return False

@@ -145,10 +145,7 @@ def _unpooled_size(
 ) -> Ints:
     rank = len(M)
     K = _per_axis(op, "kernel_size", kernel_size, rank)
-    if stride is None or (isinstance(stride, tuple) and stride == kernel_size):  # a module's, too
-        s = K if rank < 3 else arguments.integers(op, "kernel_size", K)
-    else:
-        s = _per_axis(op, "stride", stride, rank)
+    s = _per_axis(op, "stride (or kernel_size without one)", K if stride is None else stride, rank)
     p = _per_axis(op, "padding", padding, rank)
     spans = zip(M, K, s, p, strict=True)
     L = tuple([spanned(m, k, ss, 1) - 2 * pp for m, k, ss, pp in spans])
