@@ -75,8 +75,9 @@ def convolution_layout(
     contiguous. Reflected and replicated inputs keep their layout, for two and three axes; wrapped
     ones are contiguous. A complex convolution is three real ones, of strided views, which
     ``contiguous()`` copies. ``overhangs`` says that some output_padding is no smaller than the
-    stride, for which oneDNN has no kernel. ``uneven`` is how many more zeros ``padding="same"`` puts
-    behind each axis than in front of it: torch adds those first, which makes a new tensor.
+    stride, for which oneDNN has no kernel.
+    ``uneven`` is how many more zeros ``padding="same"`` puts behind each axis than in front of it:
+    torch adds those first, which makes a new tensor.
     """
     if x.is_meta or x.numel() == 0:
         return False
