@@ -164,7 +164,8 @@ def convolve(
         windows,
     )
     if x.shape[1] == 0:
-        y, bias = y[:, :, :0], None  # torch drops the output channels and the bias (#101356)
+        # Torch drops the output channels (#101356); the bias has a gradient of zeros all the same.
+        y, bias = y[:, :, :0], None if bias is None else bias[:0]
     return finish(y, bias, channels_last, input)
 
 
