@@ -17,6 +17,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.affine import affine
 from reimpl.arguments import COMPLEX, INTEGERS, REALS, Ints, accumulator
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, convolution_layout
 from reimpl.padding import Amounts, pad_by_selection
 from reimpl.trilinear import correlate
@@ -135,6 +136,7 @@ def convolve(
     With a ``padding_mode`` other than zeros, ``padding`` is one pair of amounts per axis, and the
     input is padded in the dtype of the computation, so that 16-bit gradients are rounded once.
     """
+    input, weight, bias = autocasted("conv", input, weight, bias)
     G = check_tensors(op, rank, input, weight, bias, groups)
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)

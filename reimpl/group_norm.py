@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from reimpl import arguments
 from reimpl.affine import shaped
 from reimpl.arguments import REALS, accumulator
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.standardize import standardize
 
@@ -49,6 +50,7 @@ def group_norm(
     tensor([[-1.,  1., -1.,  1.]])
     """
     eps = arguments.number("group_norm", "eps", eps)
+    input, weight, bias = autocasted("group_norm", input, weight, bias)
     G = _check(input, num_groups, weight, bias)
     N, C, *L = input.shape
     x = input.to(accumulator(input.dtype)).reshape(N, G, C // G, prod(L))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reimpl import arguments, resampling
 from reimpl.arguments import REALS, Ints, accumulator
+from reimpl.autocast import autocasted
 from reimpl.avg_pool import adapt
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.resampling import Axis, Entries, remembered, resample
@@ -77,6 +78,8 @@ def interpolate(
     _check_sizes(op, shape, sizes, mode, f"size={size}, scale_factor={scale_factor}")
     if mode == "area":
         return adapt(op, rank, input, sizes)
+    if mode != "lanczos":
+        (input,) = autocasted("upsample", input)
     images = mode in _SELECTING or _RANKS[mode] == (2,)  # of bytes, for which torch has kernels
     arguments.dtype_among(op, input, (*REALS, torch.uint8) if images else REALS)
     skips = antialias or (input.dtype == torch.uint8 and mode not in _SELECTING)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import REALS, Ints, repeated
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.selection import overwrite
 from reimpl.windows import spanned
@@ -104,6 +105,7 @@ def _max_unpool(
     padding: Size,
     output_size: Sequence[int] | None,
 ) -> Tensor:
+    (input,) = autocasted(f"max_unpool{max(rank, 2)}d", input)  # torch has no kernel for one axis
     arguments.tensor(op, "input", input)
     arguments.tensor(op, "indices", indices)
     M = tuple(input.shape[-rank:])

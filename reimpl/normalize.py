@@ -21,6 +21,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
+from reimpl.autocast import autocasted
 from reimpl.function import Differentiable, call
 
 
@@ -58,6 +59,7 @@ def normalize(
     """
     p = 2.0 if p is None else _power(p)
     eps = arguments.number("normalize", "eps", eps)
+    (input,) = autocasted("linalg_vector_norm", input)
     axes = _check(input, p, dim, out)
     x = input.to(accumulator(input.dtype))
     x = x if input.dim() else x.reshape(1)
