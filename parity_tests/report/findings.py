@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from parity_tests.report.cells import STATUSES, Cell, Json, Status, plain, slug
+from parity_tests.report.cells import STATUSES, Cell, Json, Status, plain, seeds_of, slug
 from parity_tests.report.charts import LIMIT, two_digits
 
 DETAILED = 200  # findings shown with their case; of more, the first of each operator and check
@@ -26,7 +26,8 @@ class Finding:
     more: str
     call: str
     facts: tuple[tuple[str, str], ...]
-    command: str
+    command: str  # replays the case's file
+    inline: str  # replays the case without a file
     script: str
     rerun: str
     count: int = 1
@@ -83,6 +84,7 @@ def finding(report: Json, cell: Cell, id: str, case: Json | None) -> Finding:
         call=case.get("call", ""),
         facts=tuple(measured(details)),
         command=case.get("command", ""),
+        inline=case.get("inline", ""),
         script=case.get("script", ""),
         rerun="" if case else rerun(report, cell),
     )
@@ -128,7 +130,9 @@ def rerun(report: Json, cell: Cell) -> str:
     options = {"subject": report["subject"], "op": cell.op, "check": cell.check}
     if cell.dtype != "any":
         options["dtype"] = cell.dtype
-    options |= {"device": cell.device, "profile": report["profile"], "seed": str(report["seed"])}
+    seed = cell.raw.get("seed")
+    seeds = seeds_of(report) if seed is None else str(seed)
+    options |= {"device": cell.device, "profile": report["profile"], "seed": seeds}
     given = " ".join(f"--parity-{name}={shlex.quote(value)}" for name, value in options.items())
     return f"python -m parity_tests run -- {given}"
 
@@ -144,7 +148,7 @@ def trimmed(findings: Iterable[Finding]) -> list[Finding]:
         met[key] += 1
     for _, index in sorted(order)[DETAILED:]:
         one = found[index]
-        bare = replace(one, more="", call="", facts=(), command="", script="", rerun="")
+        bare = replace(one, more="", call="", facts=(), command="", inline="", script="", rerun="")
         found[index] = replace(bare, detailed=False)
     return found
 
