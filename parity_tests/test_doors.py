@@ -176,7 +176,8 @@ def test_progress_is_a_line_on_a_terminal_and_now_and_then_elsewhere() -> None:
             write_line=said.append,
         )
         progress = Progress(reporter, 3)
-        for report in (one, SimpleNamespace(when="setup", failed=False), died):
+        made: Any = SimpleNamespace(when="setup", failed=False)
+        for report in (one, made, died):
             progress.pytest_runtest_logreport(report)
         if terminal:
             assert said.pop().startswith("2 of 3 cells, 1 failing, ")

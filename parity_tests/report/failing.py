@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from parity_tests.report.cells import seeds_of
 
 Json = Mapping[str, Any]
 
@@ -20,7 +23,7 @@ def summary(report: Json, *, crashes_only: bool = False) -> Iterator[str]:
             yield f"{op} fails in {len(cells)} cell{'s' if len(cells) > 1 else ''}"
         for cell in cells:
             yield f"  {named(cell, report)}: {cell['reason']}"
-            yield from (f"    {line}" for line in told(cell))
+            yield from (f"    {line}" for line in told(cell) or [f"rerun: {rerun(report, cell)}"])
 
 
 def fails(cell: Json, required: set[str]) -> bool:
@@ -42,9 +45,21 @@ def named(cell: Json, report: Json) -> str:
     return " ".join(word for word in words if word)
 
 
-def told(cell: Json) -> Iterator[str]:
+def told(cell: Json) -> list[str]:
     """The cell's own call and replay, where a case was caught."""
     found = cell["reproduction"]
-    if found is not None:
-        yield f"call ({found['regime']}): {found['call']}"
-        yield f"replay: {found['command']}"
+    if found is None:
+        return []
+    return [f"call ({found['regime']}): {found['call']}", f"replay: {found['command']}"]
+
+
+def rerun(report: Json, cell: Json) -> str:
+    """The command that runs the whole cell again."""
+    options = {"subject": report["subject"], "op": cell["op"], "check": cell["check"]}
+    if cell["dtype"] is not None:
+        options["dtype"] = cell["dtype"]
+    seed = cell.get("seed")
+    seeds = seeds_of(report) if seed is None else str(seed)
+    options |= {"device": cell["device"], "profile": report["profile"], "seed": seeds}
+    given = " ".join(f"--parity-{name}={shlex.quote(value)}" for name, value in options.items())
+    return f"python -m parity_tests run -- {given}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from parity_tests.report.cells import STATUSES, Cell, Json, Status, plain, seeds_of, slug
+from parity_tests.report.cells import STATUSES, Cell, Json, Status, plain, slug
 from parity_tests.report.charts import LIMIT, two_digits
+from parity_tests.report.failing import rerun
 
 DETAILED = 200  # findings shown with their case; of more, the first of each operator and check
 TRACE = 6000  # characters of a traceback
@@ -86,7 +86,7 @@ def finding(report: Json, cell: Cell, id: str, case: Json | None) -> Finding:
         command=case.get("command", ""),
         inline=case.get("inline", ""),
         script=case.get("script", ""),
-        rerun="" if case else rerun(report, cell),
+        rerun="" if case else rerun(report, cell.raw),
     )
 
 
@@ -123,18 +123,6 @@ def measured(details: Json) -> Iterator[tuple[str, str]]:
         elif key == "bound":
             value = f"{float(value):.3g}" if float(value) else "0 (exact)"
         yield name, str(value)
-
-
-def rerun(report: Json, cell: Cell) -> str:
-    """The command that runs the whole cell again."""
-    options = {"subject": report["subject"], "op": cell.op, "check": cell.check}
-    if cell.dtype != "any":
-        options["dtype"] = cell.dtype
-    seed = cell.raw.get("seed")
-    seeds = seeds_of(report) if seed is None else str(seed)
-    options |= {"device": cell.device, "profile": report["profile"], "seed": seeds}
-    given = " ".join(f"--parity-{name}={shlex.quote(value)}" for name, value in options.items())
-    return f"python -m parity_tests run -- {given}"
 
 
 def trimmed(findings: Iterable[Finding]) -> list[Finding]:
