@@ -71,4 +71,4 @@ gallery: $(READY)
 	@touch $@
 
 clean:
-	rm -rf .venv reports/rows $(addprefix reports/,report.json junit.xml summary.md cells.npz *.html)
+	rm -rf .venv reports/rows reports/cases $(addprefix reports/,report.json junit.xml summary.md cells.npz *.html)

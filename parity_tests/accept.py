@@ -1,4 +1,4 @@
-"""The failures of a run in brief, and as entries of an expectations file without their reasons."""
+"""The failures of a run as entries of an expectations file, without their reasons."""
 
 from __future__ import annotations
 
@@ -34,18 +34,3 @@ def entries(report: Mapping[str, Any]) -> Iterator[str]:
         lines += [f'device = "{cell["device"]}"', 'when = "True"', 'reason = ""']
         lines += [f"pinned = '''{json.dumps(shown['case'], separators=(',', ':'))}'''", ""]
         yield "\n".join(lines)
-
-
-def summary(report: Mapping[str, Any]) -> str:
-    """By operator, what fails: in the first of its cells the minimal call and how to replay it."""
-    lines = []
-    for op in dict.fromkeys(cell["op"] for cell in report["cells"]):
-        failing = [c for c in report["cells"] if c["op"] == op and c["status"] == "fail"]
-        if not failing:
-            continue
-        lines += ["", f"{op} fails in {len(failing)} cells"]
-        lines += [f"  {c['check']} {c['dtype'] or ''}: {c['reason']}" for c in failing]
-        shown = next((c["reproduction"] for c in failing if c["reproduction"]), None)
-        if shown is not None:
-            lines += [f"  call: {shown['call']}", f"  replay: {shown['command']}"]
-    return "".join(f"{line}\n" for line in lines)

@@ -44,7 +44,7 @@ def show(chosen: argparse.Namespace) -> int:
         case "list":
             return list_names()
         case "replay":
-            return replay_case(chosen.case)
+            return replay_case(chosen.case, chosen.subject)
         case "faults":
             return tell_faults(chosen.report, chosen.output)
         case "evidence":
@@ -69,7 +69,8 @@ def parser() -> argparse.ArgumentParser:
         add_workers(runs)
         runs.add_argument("options", nargs="*", help="pytest's and --parity-… options, after --")
     replay = commands.add_parser("replay", help="run one case again")
-    replay.add_argument("case", help="the case as JSON, as a failure prints it")
+    replay.add_argument("case", help="a file that a failing cell left in cases/, or its JSON")
+    replay.add_argument("--subject", help="whom to run it with; default: the case's own")
     faults = commands.add_parser("faults", help="torch's faults that a run met, as Markdown")
     faults.add_argument("report", type=Path, help="the run's report.json")
     faults.add_argument("-o", "--output", type=Path, default=Path("reports/faults"), help="folder")
@@ -100,8 +101,8 @@ def add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("--checks", default="", help="e.g. forward,gradients; default: all")
     check.add_argument("--dtypes", default="", help="e.g. float32,bfloat16; default: all")
     check.add_argument("--device", default="auto", help="cpu, cuda; default: those present")
-    check.add_argument("--profile", default="quick", help="quick (default), default or deep")
-    check.add_argument("--seed", default="0", help="the run seed; default: 0")
+    check.add_argument("--profile", default="default", help="quick, default or deep")
+    check.add_argument("--seed", "--seeds", default="0", help="run seeds, e.g. 0,1,2; default: 0")
     check.add_argument("-o", "--output", default="parity-report", help="folder for the report")
     add_workers(check)
     check.add_argument("--expectations", default="", help="file of its known departures")
@@ -142,15 +143,15 @@ def check_subject(chosen: argparse.Namespace) -> int:
     options = [f"--parity-{name}={value}" for name, value in asked.items()]
     # Whatever pytest is told to do in this folder is meant for other tests.
     options += ["-c", os.devnull, "--rootdir", os.getcwd(), "-p", "no:cacheprovider"]
-    status = run_suite(chosen.workers, [*options, "--tb=no", "-rN"], claims=False)
-    if status in (EXIT["FAIL"], EXIT["INCOMPLETE"]):
-        from parity_tests.accept import accept, summary
+    status = run_suite(
+        chosen.workers, [*options, "--tb=no", "-rN", "--parity-progress"], claims=False
+    )
+    if chosen.accept and status in (EXIT["FAIL"], EXIT["INCOMPLETE"]):
+        from parity_tests.accept import accept
 
         report = json.loads((Path(chosen.output) / "report.json").read_text(encoding="utf-8"))
-        sys.stdout.write(summary(report))
-        if chosen.accept:
-            count = accept(report, file)
-            sys.stdout.write(f"{count} entries added to {file}: fill in their reasons\n")
+        count = accept(report, file)
+        sys.stdout.write(f"{count} entries added to {file}: fill in their reasons\n")
     return status
 
 
@@ -289,24 +290,24 @@ def list_operators() -> int:
     return 0
 
 
-def replay_case(text: str) -> int:
+def replay_case(given: str, subject: str | None) -> int:
     """Say what is wrong with the case, or that nothing is."""
     import torch
 
-    from parity_tests.reproduce import replay, trial_of
+    from parity_tests.case_files import BadCase, read
+    from parity_tests.reproduce import replay
     from parity_tests.trial import Departure, InvalidCall, Unsupported
 
     torch.set_num_threads(1)
     try:
-        trial = trial_of(json.loads(text))
-    except (ValueError, KeyError, AttributeError, StopIteration, TypeError) as error:
-        sys.stderr.write(f"not a case: {type(error).__name__}: {error}\n")
-        return USAGE
-    what = f"{trial.op.name} {trial.check} {trial.dtype} on {trial.device}, {trial.subject.name}"
-    sys.stdout.write(f"{what}\n{trial.call}\n")
-    try:
+        trial = read(given, subject)
+        what = f"{trial.op.name} {trial.check} {trial.dtype} on {trial.device}"
+        sys.stdout.write(f"{what}, {trial.subject.name}\n{trial.call}\n")
         replay(trial)
-    except (Departure, Unsupported, InvalidCall) as error:
+    except (BadCase, InvalidCall) as error:
+        sys.stderr.write(f"not a case: {error}\n")
+        return USAGE
+    except (Departure, Unsupported) as error:
         sys.stdout.write(f"FAIL: {error}\n")
         return EXIT["FAIL"]
     for fault in trial.ledger.faults:

@@ -7,6 +7,7 @@ there. Its pinned case must still fail, so that a mended fault turns the suite r
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class Expectation:
     versions: str = ""  # of torch, e.g. ">=2.11,<2.14"
     processor_lacks: str = ""  # "fp16" or "bf16": where oneDNN cannot compute in it
     when: str = "True"  # a condition on the call, see ``region``
+    # How it fails there: any other departure in the region is not excused.
+    kind: str = "*"  # patterns of the departure's kind: "value|exception"
+    result: str = "*"  # and of the result that is off: "gradient of weight|gradient of bias"
+    within: float = math.inf  # off by at most this share of the result's largest entry
+    broad: str = ""  # why the region is more than a small share of the operator's calls
     # False where the fault depends on uninitialised memory or on the processor: the pinned case
     # need not fail every time and everywhere, and so cannot tell when torch is mended.
     strict: bool = True
@@ -78,10 +84,27 @@ class Expectation:
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return False  # a call that is wrong on purpose need not make sense as a condition
 
+    def fits(self, details: Mapping[str, Any]) -> bool:
+        """Whether a departure with these details is the one meant."""
+        return (
+            named_by(self.kind, details.get("kind", ""))
+            and named_by(self.result, details.get("result", ""))
+            and (self.within == math.inf or share_off(details) <= self.within)
+        )
+
     @property
     def case(self) -> Mapping[str, Any]:
         """The pinned case: op, check, dtype, device, regime and call."""
         return from_json(json.loads(self.pinned))
+
+
+def share_off(details: Mapping[str, Any]) -> float:
+    """How far off a number is, as a share of the result's largest entry; infinite for a NaN."""
+    got, expected = (complex(details.get(key, math.nan)) for key in ("got", "expected"))
+    off = abs(got - expected)
+    if not math.isfinite(off):
+        return math.inf
+    return off / details["largest"] if details["largest"] else math.inf if off else 0.0
 
 
 @cache
@@ -117,8 +140,17 @@ def load(path: Path = OWN, subject: str = "torch") -> tuple[Expectation, ...]:
     return tuple(loaded)
 
 
-def excuse(trial: Trial, who: str = "torch", *, crash: bool = False) -> Expectation | None:
-    """The entry that excuses torch for this trial, or the subject, if one does."""
+def excuse(
+    trial: Trial,
+    who: str = "torch",
+    *,
+    crash: bool = False,
+    details: Mapping[str, Any] | None = None,
+) -> Expectation | None:
+    """The entry that excuses torch for this trial, or the subject, if one does.
+
+    ``details`` are the departure's: an entry excuses only what fails in the way that it says.
+    """
     call = trial.place or trial.call
     covering = (
         e
@@ -126,5 +158,6 @@ def excuse(trial: Trial, who: str = "torch", *, crash: bool = False) -> Expectat
         if e.subject == who
         and e.crashes == crash
         and e.covers(trial.op.name, trial.check, trial.dtype, trial.device, call)
+        and (details is None or e.fits(details))
     )
     return next(covering, None)

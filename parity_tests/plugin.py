@@ -23,7 +23,7 @@ DEFAULTS = {
     "dtype": ("", "e.g. float32,bfloat16; default: all"),
     "op": ("", "operators, e.g. conv2d,BatchNorm2d; default: all"),
     "check": ("", "checks, e.g. forward,gradients; default: all"),
-    "seed": ("0", "the run seed, an integer"),
+    "seed": ("0", "the run seed, or several: 0,1,2; a cell fails if it fails under any"),
     "profile": ("default", "how many cases: quick, default or deep"),
     "output": ("reports", "the folder for the report"),
     "expectations": ("", "a file of the subject's known departures, each with its reason"),
@@ -37,8 +37,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity", "parity with torch.nn")
     for name, (default, text) in DEFAULTS.items():
         group.addoption(f"--parity-{name}", default=default, help=f"{text} (default: {default!r})")
+    group.addoption("--parity-progress", action="store_true", help="count cells, print no dots")
 
 
+@pytest.hookimpl(trylast=True)  # after the reporter of the terminal is there
 def pytest_configure(config: pytest.Config) -> None:
     """Options that were given must make sense before anything starts."""
     if not config.pluginmanager.hasplugin("xdist"):
@@ -47,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
         run_of(config)
     if hasattr(config, "workerinput"):
         first_to_go()
+    elif config.option.parity_progress:
+        show_progress(config)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -113,6 +117,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         end_in_order()
 
 
+def show_progress(config: pytest.Config) -> None:
+    """A counter of cells in place of pytest's dots."""
+    from parity_tests.progress import Progress
+
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        config.pluginmanager.register(Progress(reporter, len(run_of(config).cells)))
+
+
 def end_in_order() -> None:
     """Terminated, as when interrupted, the rows are still merged into a report."""
 
@@ -136,5 +149,6 @@ def pytest_terminal_summary(
     if RUN not in config.stash or hasattr(config, "workerinput"):
         return
     interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-    for line in run_of(config).finish(interrupted=interrupted):
+    told = config.option.tbstyle != "no"
+    for line in run_of(config).finish(interrupted=interrupted, told=told):
         terminalreporter.write_line(line)

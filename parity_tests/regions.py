@@ -25,6 +25,7 @@ __all__ = [
     "evaluates",
     "has_a_tap_of_padding",
     "has_a_window_of_padding",
+    "has_a_window_of_padding_alone",
     "keeps_a_size",
     "laid_out_oddly",
     "looks_like_an_image",
@@ -144,6 +145,15 @@ def outreaches_the_grid(call: Call) -> bool:
     tap = last.dilation * (last.kernel - 1) - last.padding
     # A second derivative swaps stride and dilation: then padding as wide as the grid will do.
     return max(window, tap, last.padding) >= last.size
+
+
+def has_a_window_of_padding_alone(call: Call) -> bool:
+    """On some axis a window of a convolution meets padding with all of its taps."""
+    return any(
+        all(not 0 <= a.stride * m + a.dilation * k - a.padding < a.size for k in range(a.kernel))
+        for a in axes(call)
+        for m in range(a.windows)
+    )
 
 
 def padded_by_its_size(call: Call) -> bool:

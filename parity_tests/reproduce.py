@@ -76,7 +76,7 @@ def replay(trial: Trial) -> None:
 
 
 def command(trial: Trial) -> str:
-    """One line for a shell."""
+    """One line for a shell that needs no file: the whole case is in it."""
     case = json.dumps(case_of(trial), separators=(",", ":"))
     return f"python -m parity_tests replay {shlex.quote(case)}"
 

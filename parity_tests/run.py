@@ -9,23 +9,26 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-from parity_tests import expectations, subjects
+from parity_tests import case_files, expectations, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.claims.claim import Claim, Decision, Implementation, decide
+from parity_tests.ledger import Ledger
 from parity_tests.ops import OPS
 from parity_tests.profiles import PROFILES
 from parity_tests.report.claims import row as claim_row
 from parity_tests.report.collect import Writer, identity, row
 from parity_tests.report.evidence import kept
+from parity_tests.report.failing import summary
 from parity_tests.report.merge import merge
 from parity_tests.report.render import write
 from parity_tests.reproduce import case_of
-from parity_tests.search import Cell, Outcome, Plan, examine
+from parity_tests.search import Cell, Plan, examine
 from parity_tests.trial import Trial
 
 T = TypeVar("T")
@@ -42,7 +45,8 @@ class BadOption(ValueError):
 class Run:
     """Options made sense of. Every worker has its own, with the same cells."""
 
-    plan: Plan
+    plan: Plan  # with the first of the seeds
+    seeds: tuple[int, ...]
     cells: tuple[Cell, ...]
     required: tuple[str, ...]  # operators that must not be unsupported
     absent: tuple[str, ...]  # devices this machine has not
@@ -65,10 +69,7 @@ class Run:
         profile = PROFILES.get(options["profile"])
         if profile is None:
             raise BadOption(f"unknown profile {options['profile']!r}; known: {', '.join(PROFILES)}")
-        try:
-            seed = int(options["seed"])
-        except ValueError as error:
-            raise BadOption(f"the seed must be an integer, got {options['seed']!r}") from error
+        seeds = seeds_of(options["seed"])
         own = known_departures(options["expectations"], subject.name)
         cells = tuple(
             Cell(op, check, dtype, device)
@@ -84,7 +85,8 @@ class Run:
         if not cells:
             raise BadOption("no cell matches the operators, checks and dtypes asked for")
         return cls(
-            plan=Plan(subject, profile, seed, (*expectations.load(), *own)),
+            plan=Plan(subject, profile, seeds[0], (*expectations.load(), *own)),
+            seeds=seeds,
             cells=cells,
             # Asked for by name; and reimpl promises them all.
             required=tuple(op.name for op in asked or (OPS if subject.name == "reimpl" else ())),
@@ -110,21 +112,29 @@ class Run:
         """Note what will be run."""
         self.writer.write("declared", cells=[identity(cell) for cell in cells])
 
-    def examine(self, cell: Cell) -> Outcome:
-        """Search a cell, and put its row on disk."""
+    def examine(self, cell: Cell) -> dict[str, Any]:
+        """Search a cell under each seed until it fails; put its row on disk, and return it."""
         self.writer.write("start", **identity(cell))
-        # A hang takes this worker along, as a crash does, and nothing else.
-        faulthandler.dump_traceback_later(HANGS, exit=True)
-        outcome = examine(cell, replace(self.plan, announce=self.announce))
-        faulthandler.cancel_dump_traceback_later()
-        self.writer.write("cell", **row(cell, outcome))
-        return outcome
+        ledger, seconds = Ledger(), 0.0
+        for seed in self.seeds:
+            # A hang takes this worker along, as a crash does, and nothing else.
+            faulthandler.dump_traceback_later(HANGS, exit=True)
+            plan = replace(self.plan, seed=seed, announce=partial(self.announce, seed))
+            outcome = examine(cell, plan, ledger)
+            faulthandler.cancel_dump_traceback_later()
+            seconds += outcome.seconds
+            if outcome.status in ("fail", "not run", "unsupported"):
+                break
+        outcome.seconds = seconds
+        found = row(cell, outcome, self.output / case_files.FOLDER)
+        self.writer.write("cell", **found)
+        return found
 
-    def announce(self, trial: Trial) -> None:
+    def announce(self, seed: int, trial: Trial) -> None:
         """Put the case on disk before it runs, in case it takes this process along."""
         if trial.subject.name != "reimpl":  # which is Python on torch's primitives
             file = self.rows / f"{self.worker}.case"
-            file.write_text(json.dumps(case_of(trial)), encoding="utf-8")
+            file.write_text(json.dumps({**case_of(trial), "seed": seed}), encoding="utf-8")
 
     def decide(self, claim: Claim) -> dict[str, Decision]:
         """Decide a claim for each of its subjects, and put its row on disk."""
@@ -135,14 +145,21 @@ class Run:
         self.writer.write("claim", **claim_row(claim, decisions))
         return decisions
 
-    def finish(self, *, interrupted: bool) -> list[str]:
-        """Merge all rows into the report; returns the lines to print, none if nothing was run."""
+    def finish(self, *, interrupted: bool, told: bool = True) -> list[str]:
+        """Merge all rows into the report; returns the lines to print, none if nothing was run.
+
+        The failing cells are among them, or where the tests have ``told`` theirs, those that took
+        their process along.
+        """
         if not self.rows.exists():
             return []
+        if self._writer is not None:
+            self._writer.close()
         about = {
             "subject": self.plan.subject.name,
             "profile": self.plan.profile.name,
-            "seed": self.plan.seed,
+            "seeds": self.seeds,
+            "output": str(self.output),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
             "seconds": round(time.time() - self.started, 1),
             "required": self.required,
@@ -161,6 +178,8 @@ class Run:
         share = "" if below is None else f"; fewer than {below:.1e} of all cases fail (95 % sure)"
         statuses = ", ".join(f"{n} {status}" for status, n in report["statuses"].items())
         return [
+            *summary(report, crashes_only=told),
+            "",
             f"parity of {report['subject']}: {report['headline']}; "
             f"{report['cases']} cases{share}; cells: {statuses}",
             f"report: {page}",
@@ -174,6 +193,15 @@ def chosen(what: str, text: str, known: Mapping[str, T]) -> tuple[T, ...]:
         if name not in known:
             raise BadOption(f"unknown {what} {name!r}; known: {', '.join(known)}")
     return tuple(known[name] for name in names)
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """The run seeds: one, or several with commas between them."""
+    try:
+        seeds = tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
+    except ValueError as error:
+        raise BadOption(f"the seed must be an integer, or several: 0,1,2; got {text!r}") from error
+    return seeds
 
 
 def subject_named(text: str) -> subjects.Subject:

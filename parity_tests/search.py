@@ -113,6 +113,7 @@ class Outcome:
     ledger: Ledger
     failure: Failure | None = None
     seconds: float = 0.0
+    seed: int = 0  # the run seed that it was found under
 
 
 @dataclass(frozen=True)
@@ -434,7 +435,7 @@ def run_check(check: Check, trial: Trial) -> None:
             warnings.simplefilter("ignore")  # torch's and the subject's are not under test
             check.run(trial)
     except Departure as departure:
-        known = excuse(trial, trial.subject.name)
+        known = excuse(trial, trial.subject.name, details=departure.details)
         if known is None:
             departure.trial = trial
             raise
@@ -493,16 +494,20 @@ def rerun(check: Check, trial: Trial, *, thorough: bool = True) -> Failure | Non
     return None
 
 
-def examine(cell: Cell, plan: Plan) -> Outcome:
-    """Search one cell and give it its status."""
+def examine(cell: Cell, plan: Plan, ledger: Ledger | None = None) -> Outcome:
+    """Search one cell and give it its status.
+
+    ``ledger`` holds what the same cell's search under other seeds has found.
+    """
     start = time.perf_counter()
-    search = Search(cell, plan)
+    search = Search(cell, plan, Ledger() if ledger is None else ledger)
     try:
         failure = search.run()
         outcome = Outcome(*status(search, failure), search.ledger, failure)
     except Exception:  # nobody is judged by a fault of the suite, and nobody should miss it
         outcome = Outcome("not run", f"the suite raised\n{traceback.format_exc()}", search.ledger)
     outcome.seconds = time.perf_counter() - start
+    outcome.seed = plan.seed
     return outcome
 
 

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from parity_tests import Adapter, check_op, parametrize_with_checks
-from parity_tests.cli import EXIT, USAGE
+from parity_tests import Adapter, case_files, check_op, parametrize_with_checks
+from parity_tests.cli import EXIT, USAGE, main
+from parity_tests.progress import Progress
 
 HERE = Path(__file__).parent
 PAGE = (HERE / "docs" / "check_your_kernel.md").read_text(encoding="utf-8")
@@ -97,7 +99,93 @@ def test_each_kind_of_subject_gets_the_verdict_it_should(tmp_path: Path) -> None
             assert cell["reproduction"]["message"] == "the process died in this call, or hung"
             assert cell["reproduction"]["case"]["op"] == op
     assert "leaky_relu fails in 2 cells" in done.stdout
-    assert "replay: python -m parity_tests replay" in done.stdout
+    assert "....." not in done.stdout  # cells are counted instead
+    for (op, dtype), cell in cells.items():
+        if cell["status"] == "fail":  # each tells its own case, below its own line
+            file = f"parity-report/cases/{op}-forward-{dtype}-cpu.json"
+            own = done.stdout.partition(f"{op} fails in")[2].partition(f"  forward {dtype}: ")[2]
+            lines = own.splitlines()[1:3]
+            assert lines[0].startswith("    call (")
+            assert lines[0].endswith(cell["reproduction"]["call"])
+            assert lines[1] == f"    replay: python -m parity_tests replay {file}"
+            assert (tmp_path / file).exists()
+    left = {file.name for file in (tmp_path / "parity-report" / "cases").iterdir()}
+    failing = [f"{op}-forward-{d}-cpu.json" for (op, d), s in statuses.items() if s == "fail"]
+    assert left == set(failing)
+
+
+def test_a_case_is_a_file_to_edit_and_to_replay(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(KERNELS)
+    narrow = ("--ops", "leaky_relu", "--checks", "forward", "--dtypes", "float64", "-n", "1")
+    command(tmp_path, "parity_tests", "check", "kernels", *narrow, "--profile", "quick")
+    file = tmp_path / "parity-report" / "cases" / "leaky_relu-forward-float64-cpu.json"
+    text = file.read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) <= 100
+    assert list(json.loads(text))[:7] == list(case_files.KEYS)[:7]
+    replay = ("parity_tests", "replay", str(file))
+    assert command(tmp_path, *replay).returncode == EXIT["FAIL"]
+    assert command(tmp_path, *replay, "--subject", "reimpl").returncode == EXIT["PASS"]
+    # With a slope of zero nothing is wrong.
+    case = json.loads(text)
+    case["call"]["arguments"]["negative_slope"] = 0
+    file.write_text(json.dumps(case))
+    assert command(tmp_path, *replay).returncode == EXIT["PASS"]
+    # What passes leaves no file.
+    (tmp_path / "kernels.py").write_text("from torch.nn.functional import leaky_relu")
+    command(tmp_path, "parity_tests", "check", "kernels", *narrow, "--profile", "quick")
+    assert not file.exists()
+
+
+CASE = {"op": "relu", "check": "forward", "dtype": "float32", "device": "cpu"}
+RELU = {"is": "call", "arguments": {"input": {"is": "recipe", "shape": [2]}, "inplace": False}}
+
+
+@pytest.mark.parametrize(
+    ("case", "complaint"),
+    [
+        ("no_such_file.json", "No such file"),
+        ("{", "Expecting property name"),
+        ("{}", "it has no 'op'"),
+        (json.dumps(CASE), "it has no 'call'"),
+        (json.dumps(CASE | {"call": RELU, "op": "rely"}), "unknown op 'rely'"),
+        (json.dumps(CASE | {"call": RELU, "check": "forwards"}), "unknown check 'forwards'"),
+        (json.dumps(CASE | {"call": RELU, "subjekt": "torch"}), "unknown 'subjekt'"),
+        (json.dumps(CASE | {"call": RELU, "subject": "nowhere"}), "unknown subject 'nowhere'"),
+        (json.dumps(CASE | {"call": RELU, "dtype": "float33"}), "its call cannot be made"),
+        (json.dumps(CASE | {"call": {"is": "recipe", "fil": 1}}), "its call cannot be made"),
+    ],
+)
+def test_a_wrong_case_is_one_line_and_exit_code_two(
+    case: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", case]) == USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert complaint in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_progress_is_a_line_on_a_terminal_and_now_and_then_elsewhere() -> None:
+    said: list[str] = []
+    one: Any = SimpleNamespace(when="call", failed=False, outcome="passed")
+    died: Any = SimpleNamespace(when="???", failed=True, outcome="failed")
+    for terminal in (True, False):
+        reporter: Any = SimpleNamespace(
+            isatty=terminal,
+            rewrite=lambda line, **_: said.append(line),
+            write_line=said.append,
+        )
+        progress = Progress(reporter, 3)
+        made: Any = SimpleNamespace(when="setup", failed=False)
+        for report in (one, made, died):
+            progress.pytest_runtest_logreport(report)
+        if terminal:
+            assert said.pop().startswith("2 of 3 cells, 1 failing, ")
+            assert said.pop().startswith("1 of 3 cells, ")
+        assert not said
+        progress.said -= 11  # as if that were seconds ago
+        progress.pytest_runtest_logreport(one)
+        assert said.pop().startswith("3 of 3 cells, 1 failing, ")
 
 
 def test_what_is_accepted_excuses_once_it_has_a_reason_and_while_it_fails(tmp_path: Path) -> None:
@@ -223,8 +311,9 @@ def test_every_block_of_the_page_works_as_printed(tmp_path: Path) -> None:
                 done = command(tmp_path, "parity_tests", *shlex.split(line)[2:])
                 assert done.returncode in (EXIT["PASS"], EXIT["FAIL"]), done.stdout + done.stderr
                 outputs.append(done.stdout)
-    assert len(outputs) == 3
-    assert "parity of numpykernels: PASS" in outputs[1]
+    assert len(outputs) == 4
+    assert outputs[1].endswith("PASS\n")
+    assert "parity of numpykernels: PASS" in outputs[2]
     assert (tmp_path / "parity-report" / "parity.html").exists()
     done = command(tmp_path, "notebook")
     assert done.returncode == 0, done.stderr

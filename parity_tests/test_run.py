@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import torch
 
+from parity_tests.ledger import Ledger
 from parity_tests.plugin import DEFAULTS
 from parity_tests.run import BadOption, Run
+from parity_tests.search import Cell, Outcome, Plan
 
 OPTIONS = {name: default for name, (default, _) in DEFAULTS.items()}
 
@@ -83,6 +85,7 @@ def report_in(folder: Path) -> dict[str, Any]:
         ("profile", "quick,deep", "unknown profile 'quick,deep'"),
         ("device", "tpu", "unknown device 'tpu'"),
         ("seed", "today", "the seed must be an integer"),
+        ("seed", "1,,2", "the seed must be an integer, or several: 0,1,2"),
     ],
 )
 def test_a_wrong_option_is_one_clear_line(
@@ -107,6 +110,41 @@ def test_every_worker_has_the_same_cells() -> None:
     one, two = (Run.from_options(OPTIONS, name, "session") for name in ("gw0", "gw1"))
     assert [c.id for c in one.cells] == [c.id for c in two.cells]
     assert len({c.id for c in one.cells}) == len(one.cells)
+
+
+def test_a_cell_fails_if_it_fails_under_any_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {**OPTIONS, "output": str(tmp_path), "seed": "5,6,7,8", "op": "relu"}
+    run = Run.from_options({**options, "check": "forward", "dtype": "float32"}, "main", None)
+    (cell,) = run.cells
+    tried = []
+
+    def fails_under_seven(_: Cell, plan: Plan, ledger: Ledger) -> Outcome:
+        tried.append(plan.seed)
+        ledger.cases["ordinary"] += 1
+        status = "fail" if plan.seed == 7 else "pass"
+        return Outcome(status, "", ledger, seconds=1.0, seed=plan.seed)
+
+    monkeypatch.setattr("parity_tests.run.examine", fails_under_seven)
+    row = run.examine(cell)
+    run.writer.close()
+    assert tried == [5, 6, 7]
+    assert (row["status"], row["seed"], row["cases"], row["seconds"]) == ("fail", 7, 3, 3.0)
+
+
+def test_several_seeds_are_one_report(tmp_path: Path) -> None:
+    options = {**OPTIONS, "op": "relu", "check": "forward", "dtype": "float32", "profile": "quick"}
+    cases = {}
+    for seed in ("1", "2", "1,2"):
+        run = Run.from_options({**options, "output": str(tmp_path / seed), "seed": seed}, "m", None)
+        run.declare(run.cells)
+        cases[seed] = run.examine(run.cells[0])["cases"]
+        run.finish(interrupted=False)
+    assert cases["1,2"] == cases["1"] + cases["2"]
+    report = json.loads((tmp_path / "1,2" / "report.json").read_text())
+    assert (report["seeds"], report["cells"][0]["seed"]) == ([1, 2], None)
+    assert "quick, 1,2" in (tmp_path / "1,2" / "parity.html").read_text()
 
 
 def test_usage_errors_exit_with_two(tmp_path: Path) -> None:
@@ -134,16 +172,18 @@ def test_a_failure_can_be_reproduced_with_and_without_the_suite(tmp_path: Path) 
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[1]}"}
     for cell in report["cells"]:
         found = cell["reproduction"]
-        replayed = subprocess.run(
-            [sys.executable, *shlex.split(found["command"])[1:]],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert replayed.returncode == 1, replayed.stdout + replayed.stderr
-        assert "FAIL: " in replayed.stdout
+        assert output.count(f"replay: {found['command']}\n") == 1  # each tells its own
+        for line in (found["command"], found["inline"]):
+            replayed = subprocess.run(
+                [sys.executable, *shlex.split(line)[1:]],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert replayed.returncode == 1, replayed.stdout + replayed.stderr
+            assert "FAIL: " in replayed.stdout
         script = subprocess.run(
             [sys.executable, "-c", found["script"]],
             env={**os.environ, "PYTHONPATH": str(tmp_path)},
@@ -167,6 +207,10 @@ def test_a_crash_costs_one_cell(tmp_path: Path) -> None:
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 1, output
     cells = {(c["op"], c["dtype"]): c for c in report_in(tmp_path)["cells"]}
+    # Its test could tell nothing: the end of the run does.
+    file = "reports/cases/conv2d-forward-float64-cpu.json"
+    assert f"replay: python -m parity_tests replay {file}" in output
+    assert json.loads((tmp_path / file).read_text())["op"] == "conv2d"
     assert cells["conv2d", "float64"]["status"] == "fail"
     assert "process died" in cells["conv2d", "float64"]["reason"]
     assert cells["conv3d", "float64"]["status"] == "pass"

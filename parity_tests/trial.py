@@ -143,7 +143,8 @@ class Trial:
             details = {**details, "mode": self.mode.name}
         if party != "torch":
             raise Departure(message, **details)
-        excused = excuse(self) or excuse(replace(self, check=claim_of(self.check, details)))
+        owner = replace(self, check=claim_of(self.check, details))
+        excused = excuse(self, details=details) or excuse(owner, details=details)
         if excused is not None:
             self.ledger.excuse(self, excused.reason)
         elif self.subject.is_torch:

@@ -243,6 +243,9 @@ def compare_integers(trial: Trial, true: Truth, party: str, name: str, result: T
             kind="value",
             result=name,
             index=index,
+            got=result[index].item(),
+            expected=value[index].item(),
+            largest=largest(value),
             position=true.position(name),
             definition=true.defined(name, index),
         )
@@ -307,11 +310,18 @@ def described(
         "got": got,
         "expected": expected,
         "definition": None if defined is None else scalar(defined),
+        "largest": largest(allowed.value),
         "bound": error,
         "over": over if error else None,  # None: nothing but equality will do
     }
     far = f"off by {over:.3g} times the error bound {error:.3g}" if error else "exactly"
     return f"{name}{list(index)} is {got}, should be {expected}, {far}", details
+
+
+def largest(values: Tensor) -> float:
+    """The largest finite entry: what an error is small or large beside."""
+    sizes = values.abs()
+    return float(sizes[sizes.isfinite()].max()) if sizes.isfinite().any() else 0.0
 
 
 def scalar(value: Any) -> Any:

@@ -166,6 +166,11 @@ def plain(value: Any) -> Any:
     return [plain(v) for v in value] if isinstance(value, list) else value
 
 
+def seeds_of(report: Json) -> str:
+    """The run seeds, as the option takes them."""
+    return ",".join(str(seed) for seed in report.get("seeds") or [report["seed"]])
+
+
 def integer_keys(table: Json) -> dict[int, float]:
     """JSON's keys are text and its infinities too."""
     return {int(key): float(value) for key, value in table.items()}

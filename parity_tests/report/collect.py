@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from parity_tests import case_files
 from parity_tests.op import to_json
 from parity_tests.reproduce import case_of, command, script
 from parity_tests.search import Cell, Outcome
@@ -28,6 +29,10 @@ class Writer:
         self._file.write(json.dumps({"kind": kind, **row}, allow_nan=False) + "\n")
         self._file.flush()
 
+    def close(self) -> None:
+        """No more rows."""
+        self._file.close()
+
 
 def identity(cell: Cell) -> dict[str, Any]:
     """What a row is about."""
@@ -39,10 +44,15 @@ def identity(cell: Cell) -> dict[str, Any]:
     }
 
 
-def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
-    """The cell of report.json; its schema is in reports/README.md."""
+def row(cell: Cell, outcome: Outcome, cases: Path) -> dict[str, Any]:
+    """The cell of report.json; its schema is in reports/README.md.
+
+    Its failing cases are written into the folder ``cases``, a file each.
+    """
     ledger = outcome.ledger
+    case_files.discard(cases, cell.id)
     return identity(cell) | {
+        "seed": outcome.seed if outcome.status == "fail" else None,
         "status": outcome.status,
         "reason": outcome.reason,
         "cases": sum(ledger.cases.values()),
@@ -82,24 +92,40 @@ def row(cell: Cell, outcome: Outcome) -> dict[str, Any]:
                 outcome.failure.trial,
                 outcome.failure.departure.message,
                 outcome.failure.departure.details,
+                cases / f"{cell.id}.json",
+                outcome.seed,
             )
         ),
         "torch_faults": [
-            reproduction(fault.trial, fault.message, fault.details) for fault in ledger.faults
+            reproduction(
+                fault.trial,
+                fault.message,
+                fault.details,
+                cases / f"{cell.id}-torch-{n}.json",
+                outcome.seed,
+            )
+            for n, fault in enumerate(ledger.faults, start=1)
         ],
         "torch_fault_count": ledger.fault_count,
     }
 
 
-def reproduction(trial: Trial, message: str, details: dict[str, Any]) -> dict[str, Any]:
-    """A failing case: what is wrong, the call in words and as data, and two ways to see it."""
+def reproduction(
+    trial: Trial, message: str, details: dict[str, Any], file: Path, seed: int
+) -> dict[str, Any]:
+    """A failing case: what is wrong, the call in words and as data, and three ways to see it.
+
+    ``seed`` is the run seed, for people: the case is replayed without it.
+    """
+    case = {**case_of(trial), "seed": seed}
     return {
         "message": message,
         "regime": trial.regime,
         "call": str(trial.call),
         "details": to_json({k: jsonable(v) for k, v in details.items()}),
-        "case": case_of(trial),
-        "command": command(trial),
+        "case": case,
+        "command": case_files.keep(case, file),
+        "inline": command(trial),
         "script": script(replace(trial, call=details.get("call", trial.call)), details),
     }
 

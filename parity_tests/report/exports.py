@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from parity_tests.report.cells import seeds_of
+
 Json = Mapping[str, Any]
 
 TOLD = 20  # failures in the Markdown summary; report.json has all
@@ -66,7 +68,7 @@ def paragraphs(report: Json) -> Iterator[str]:
     commit = report["environment"].get("commit") or "no commit"
     yield (
         f"torch {report['versions']['torch']}, {commit}, profile {report['profile']}, "
-        f"seed {report['seed']}; {report['cases']:,} cases in {report['seconds']:.0f} s\n"
+        f"seed {seeds_of(report)}; {report['cases']:,} cases in {report['seconds']:.0f} s\n"
     )
     yield "| status | cells |\n|---|---|"
     yield from (f"| {status} | {count:,} |" for status, count in report["statuses"].items())

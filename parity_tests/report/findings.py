@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import Any
 
 from parity_tests.report.cells import STATUSES, Cell, Json, Status, plain, slug
 from parity_tests.report.charts import LIMIT, two_digits
+from parity_tests.report.failing import rerun
 
 DETAILED = 200  # findings shown with their case; of more, the first of each operator and check
 TRACE = 6000  # characters of a traceback
@@ -26,7 +26,8 @@ class Finding:
     more: str
     call: str
     facts: tuple[tuple[str, str], ...]
-    command: str
+    command: str  # replays the case's file
+    inline: str  # replays the case without a file
     script: str
     rerun: str
     count: int = 1
@@ -83,8 +84,9 @@ def finding(report: Json, cell: Cell, id: str, case: Json | None) -> Finding:
         call=case.get("call", ""),
         facts=tuple(measured(details)),
         command=case.get("command", ""),
+        inline=case.get("inline", ""),
         script=case.get("script", ""),
-        rerun="" if case else rerun(report, cell),
+        rerun="" if case else rerun(report, cell.raw),
     )
 
 
@@ -123,16 +125,6 @@ def measured(details: Json) -> Iterator[tuple[str, str]]:
         yield name, str(value)
 
 
-def rerun(report: Json, cell: Cell) -> str:
-    """The command that runs the whole cell again."""
-    options = {"subject": report["subject"], "op": cell.op, "check": cell.check}
-    if cell.dtype != "any":
-        options["dtype"] = cell.dtype
-    options |= {"device": cell.device, "profile": report["profile"], "seed": str(report["seed"])}
-    given = " ".join(f"--parity-{name}={shlex.quote(value)}" for name, value in options.items())
-    return f"python -m parity_tests run -- {given}"
-
-
 def trimmed(findings: Iterable[Finding]) -> list[Finding]:
     """The cases of at most so many findings, those of different operators and checks first."""
     found = list(findings)
@@ -144,7 +136,7 @@ def trimmed(findings: Iterable[Finding]) -> list[Finding]:
         met[key] += 1
     for _, index in sorted(order)[DETAILED:]:
         one = found[index]
-        bare = replace(one, more="", call="", facts=(), command="", script="", rerun="")
+        bare = replace(one, more="", call="", facts=(), command="", inline="", script="", rerun="")
         found[index] = replace(bare, detailed=False)
     return found
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 
-from parity_tests import expectations, subjects
+from parity_tests import case_files, expectations, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.op import Op
 from parity_tests.ops import family_of
 from parity_tests.report.collect import level
-from parity_tests.reproduce import DIFFERENTIATING, case_of, command, script, trial_of
+from parity_tests.reproduce import DIFFERENTIATING, command, script, trial_of
 from parity_tests.strategies import feasible_pairs
 
 SCHEMA = 1
@@ -60,7 +60,9 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
     ]
     for cell in cells:
         if key(cell) not in found and key(cell) in died:
-            cell["reproduction"] = fatal(died[key(cell)])
+            file = case_files.FOLDER + f"/{cell_id(cell)}.json"
+            cell["reproduction"] = fatal(died[key(cell)], Path(about["output"]) / file)
+            cell["seed"] = died[key(cell)].get("seed")
     verdict = verdict_of(cells, required=about["required"])
     devices = sorted({cell["device"] for cell in cells})
     used = {cell["op"] for cell in cells}
@@ -70,7 +72,8 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "headline": f"{verdict} ({', '.join(devices)})" if verdict == "PASS" else verdict,
         "subject": about["subject"],
         "profile": about["profile"],
-        "seed": about["seed"],
+        "seed": about["seeds"][0],
+        "seeds": list(about["seeds"]),
         "started": about["started"],
         "seconds": about["seconds"],
         "devices": devices,
@@ -107,7 +110,12 @@ def last_cases(folder: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
     return cases
 
 
-def fatal(case: Mapping[str, Any]) -> dict[str, Any]:
+def cell_id(cell: Mapping[str, Any]) -> str:
+    """The cell's name, as its test has it."""
+    return "-".join(cell[k] for k in ("op", "check", "dtype", "device") if cell[k] is not None)
+
+
+def fatal(case: Mapping[str, Any], file: Path) -> dict[str, Any]:
     """The reproduction of a case that took its process along."""
     trial = trial_of(case)
     # A script of gradients finds its cotangents by running the call.
@@ -117,8 +125,9 @@ def fatal(case: Mapping[str, Any]) -> dict[str, Any]:
         "regime": trial.regime,
         "call": str(trial.call),
         "details": {"kind": "crash"},
-        "case": case_of(trial),
-        "command": command(trial),
+        "case": dict(case),
+        "command": case_files.keep(case, file),
+        "inline": command(trial),
         "script": shown,
     }
 
@@ -135,7 +144,7 @@ def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
         if crashed
         else ("not run", "interrupted")
     )
-    empty: dict[str, Any] = {"status": status, "reason": reason, "reproduction": None}
+    empty: dict[str, Any] = {"status": status, "reason": reason, "reproduction": None, "seed": None}
     empty |= dict.fromkeys(
         ("cases", "comparisons", "bounded", "unbounded", "torch_cannot", "audited", "arbitrated"), 0
     )

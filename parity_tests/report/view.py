@@ -20,6 +20,7 @@ from parity_tests.report.cells import (
     cell_of,
     dtype_order,
     integer_keys,
+    seeds_of,
     slug,
     tally,
 )
@@ -131,6 +132,11 @@ class Page:
     def devices_shown(self) -> bool:
         """Whether rows must say which device they mean."""
         return len(self.report["devices"]) > 1
+
+    @property
+    def seeds(self) -> str:
+        """The run seeds, as the option takes them."""
+        return seeds_of(self.report)
 
     def label(self, cell: Cell) -> str:
         """A cell in a line."""
@@ -269,7 +275,7 @@ def environment(report: Json) -> Iterator[tuple[str, str]]:
         words = {True: "yes", False: "no", None: "none"}
         shown = words[value] if value is None or isinstance(value, bool) else str(value)
         yield name.replace("_", " "), shown
-    yield "run seed", str(report["seed"])
+    yield "run seeds" if "," in seeds_of(report) else "run seed", seeds_of(report)
     yield "profile", report["profile"]
     yield "started", report["started"].replace("T", " ").replace("Z", " UTC")
     yield "took", duration(report["seconds"])
@@ -297,7 +303,7 @@ def facts(report: Json) -> Iterator[tuple[str, str]]:
     yield "subject", report["subject"]
     yield "torch", report["versions"]["torch"]
     yield "commit", report["environment"]["commit"] or "outside git"
-    yield "profile, seed", f"{report['profile']}, {report['seed']}"
+    yield "profile, seed", f"{report['profile']}, {seeds_of(report)}"
     yield "cases run", f"{report['cases']:,}"
     yield "cells with a result", f"{report['found']:,} of {report['declared']:,}"
     worst = two_digits(float(report["worst_audit"]))
