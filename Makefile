@@ -3,7 +3,7 @@
 #   make test      the whole test suite, parity cells included
 #   make report    the parity cells alone, and the page: reports/parity.html
 #   make deep      the same with nine times as many cases, and torch.compile
-#   make seeds     the quick profile under ten seeds: how many false alarms in how many cases
+#   make seeds     the default profile under ten seeds: how many false alarms in how many cases
 #   make planted   faults planted in reimpl: how many the suite catches, and by what
 #   make lint      format, lint, types
 #   make bench     speed beside torch.nn, and of the suite itself
@@ -46,7 +46,7 @@ deep: $(READY)
 	@$(RUN) -m parity_tests run -n $(WORKERS) -- $(OPTIONS) --parity-profile=deep
 
 seeds: $(READY)
-	@$(RUN) -m parity_tests seeds -n $(WORKERS) -- $(OPTIONS) --parity-profile=quick
+	@$(RUN) -m parity_tests seeds -n $(WORKERS) -- $(OPTIONS)
 
 planted: $(READY)
 	@$(RUN) -m parity_tests planted $(FAULTS) -n $(WORKERS) --seeds $(SEEDS) \

@@ -50,7 +50,7 @@ def gradients(
 ) -> Tensors:
     """Outputs, and the gradients of the wanted inputs for a random cotangent, all else frozen."""
     found = differentiated(op, target, call, tensors, cotangent, create_graph=False)
-    connected = {n: torch.tensor(there) for n, there in found.connected.items()}
+    connected = {n: torch.tensor(int(there)) for n, there in found.connected.items()}
     return (
         found.outputs
         | {f"gradient of {name}": g for name, g in found.gradients.items()}
