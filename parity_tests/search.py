@@ -34,7 +34,7 @@ from parity_tests.strategies import (
     stream,
     varied,
 )
-from parity_tests.subjects import Subject
+from parity_tests.subjects import Subject, integrity
 from parity_tests.trial import (
     Departure,
     InvalidCall,
@@ -504,6 +504,9 @@ def examine(cell: Cell, plan: Plan, ledger: Ledger | None = None) -> Outcome:
     try:
         failure = search.run()
         outcome = Outcome(*status(search, failure), search.ledger, failure)
+        if changed := integrity.replaced():
+            reason = f"while it is called it replaces {', '.join(changed[:3])}"
+            outcome = Outcome("fail", reason, search.ledger, failure)
     except Exception:  # nobody is judged by a fault of the suite, and nobody should miss it
         outcome = Outcome("not run", f"the suite raised\n{traceback.format_exc()}", search.ledger)
     outcome.seconds = time.perf_counter() - start

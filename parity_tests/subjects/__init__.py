@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from parity_tests.subjects import integrity
 from parity_tests.subjects.adapter import Abilities, Adapter
 
 ADAPTER = "parity_subject"  # a module's attribute that stands for the module
@@ -56,16 +57,31 @@ def load(text: str) -> Subject:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     module_name, _, attribute = text.partition(":")
-    try:
-        space = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # whatever the subject's own code does
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UnknownSubject(f"unknown subject {text!r}: {what}") from error
+    space = imported(text, module_name)
     for part in attribute.split(".") if attribute else ():
         if not hasattr(space, part):
             raise UnknownSubject(f"unknown subject {text!r}: {space!r} has no attribute {part!r}")
         space = getattr(space, part)
     return subject_of(text, space)
+
+
+def imported(text: str, module_name: str) -> Any:
+    """The subject's module, which must not change torch."""
+    integrity.originals()
+    before = integrity.settings()
+    try:
+        space = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # whatever the subject's own code does
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UnknownSubject(f"unknown subject {text!r}: {what}") from error
+    replaced = integrity.replaced()
+    after = integrity.settings()
+    if changed := [name for name in after if after[name] != before[name]] or replaced:
+        raise UnknownSubject(
+            f"subject {text!r} cannot be judged: importing it changes {', '.join(changed[:3])}, so "
+            "that it would be compared with itself"
+        )
+    return space
 
 
 def subject_of(name: str, space: Any) -> Subject:
