@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from packaging.specifiers import SpecifierSet
 
-from parity_tests import regions
+from parity_tests import condition, regions
 from parity_tests.op import Call, from_json
 
 if TYPE_CHECKING:
     from parity_tests.trial import Trial
 
+PREDICATES = {name: getattr(regions, name) for name in regions.__all__}
 OWN = Path(__file__).with_name("expectations")  # one file per family
 
 
@@ -77,10 +78,9 @@ class Expectation:
     def region(self, call: Call) -> bool:
         """``when``, with the call's arguments and state as names, and tensors as recipes."""
         names: dict[str, Any] = {**call.arguments, **call.recipes(), "cotangent": call.cotangent}
-        names |= {"call": call, "any": any, "all": all, "len": len, "min": min, "max": max}
-        names |= {name: getattr(regions, name) for name in regions.__all__}
+        names |= {"call": call} | PREDICATES
         try:
-            return bool(eval(self.when, {"__builtins__": {}, **names}))
+            return condition.holds(self.when, names)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return False  # a call that is wrong on purpose need not make sense as a condition
 
@@ -135,7 +135,8 @@ def load(path: Path = OWN, subject: str = "torch") -> tuple[Expectation, ...]:
             entry["dtypes"] = tuple(entry["dtypes"])
         try:
             loaded.append(Expectation(**{"subject": subject} | entry))
-        except TypeError as error:
+            condition.parsed(loaded[-1].when)
+        except (TypeError, condition.BadCondition) as error:
             raise BadExpectations(f"{path.name}: entry {number}: {error}") from error
     return tuple(loaded)
 
