@@ -7,15 +7,16 @@ of layouts, dtypes and fast paths show against it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from parity_tests.definitions import evaluate
 from parity_tests.experiments import Experiment, is_integer
-from parity_tests.op import Tensors
-from parity_tests.running_error import Bounded, accept, bound, error_over_bound
+from parity_tests.op import Op, Tensors
+from parity_tests.running_error import Bounded, accept, bound, error_over_bound, one_operator
 from parity_tests.trial import InvalidCall, Trial, cotangent_of, seeded
 
 AUDIT_EVERY = 8  # of the cases in double precision
@@ -44,6 +45,7 @@ class Truth:
             raise InvalidCall(f"{trial.op.name}({trial.call}): torch says {error}") from error
         self.values = {name: r.detach().contiguous() for name, r in results.items()}
         self._bounds: dict[str, Bounded] | None = None
+        self._unlimited: dict[str, Bounded] | None = None
 
     def _copies(self) -> Tensors:
         return {name: t.clone() for name, t in self.inputs.items()}
@@ -72,29 +74,43 @@ class Truth:
     def bound(self, name: str) -> Bounded:
         """The result's value and error bound, from the error analysis of the whole experiment."""
         if self._bounds is None:
-            self._bounds = self._analyse()
+            pairs = self._analyse().items()
+            self._bounds = {n: with_class_of(self.values[n], b) for n, b in pairs}
             ledger = self.trial.ledger
             ledger.bounded += 1
         return self._bounds[name]
 
-    def _analyse(self) -> dict[str, Bounded]:
+    def unlimited(self, name: str) -> Bounded:
+        """The same for an evaluation whose numbers have any range, so that none overflows."""
+        if self._unlimited is None:
+            self._unlimited = self._analyse(unlimited=True)
+        return self._unlimited[name]
+
+    def _analyse(self, *, unlimited: bool = False) -> dict[str, Bounded]:
         trial, names = self.trial, [*self.inputs, *self.cotangents]
         stored = [*self.stored.values(), *self.stored_cotangents.values()]
         produced: list[str] = []
+        oracle = as_one_operator(trial.op, trial.oracle)
 
         def fn(*tensors: Tensor) -> list[Tensor]:
             given = dict(zip(names, tensors, strict=True))
             own = {name: given[name] for name in self.inputs}
             results = self.experiment(
-                trial.op, trial.oracle, trial.call, own, lambda name, _: given[name]
+                trial.op, oracle, trial.call, own, lambda name, _: given[name]
             )
             produced[:] = results
             return list(results.values())
 
         with seeded():
-            bounds = bound(fn, stored, computed_in(trial.dtype), rounding=trial.rounding)
+            bounds = bound(
+                fn,
+                stored,
+                computed_in(trial.dtype),
+                rounding=trial.rounding,
+                unlimited=unlimited,
+            )
         paired = zip(produced, bounds, strict=True)
-        return {name: with_class_of(self.values[name], b) for name, b in paired if b is not None}
+        return {name: b for name, b in paired if b is not None}
 
     def settles_cheaply(self, name: str, result: Tensor) -> bool:
         """Whether the result is within one rounding of the truth, so that no bound is needed.
@@ -164,6 +180,24 @@ class Truth:
                     position=self.position(name),
                     definition=truth.item(),
                 )
+
+
+def as_one_operator(op: Op, oracle: Callable[..., Any]) -> Callable[..., Any]:
+    """The oracle, each call of which is one operator to the error analysis.
+
+    A module is built first and called later: the call is what counts. Of a module made of modules
+    every part is an operator.
+    """
+    if not op.is_module:
+        return one_operator(oracle)
+
+    def build(*args: Any, **kwargs: Any) -> nn.Module:
+        module: nn.Module = oracle(*args, **kwargs)
+        for part in module.modules():
+            part.forward = one_operator(part.forward)
+        return module
+
+    return build
 
 
 def with_class_of(value: Tensor, b: Bounded) -> Bounded:

@@ -303,6 +303,8 @@ def facts(report: Json) -> Iterator[tuple[str, str]]:
     worst = two_digits(float(report["worst_audit"]))
     audited = report["audited"]
     yield "audited by definition", f"{audited:,}, worst {worst}" if audited else "none"
+    untold = sum(raw.get("unbounded", 0) for raw in report["cells"])
+    yield "elements that no judge could tell", f"{untold:,}" if untold else "none"
     yield "took", duration(report["seconds"])
 
 
