@@ -186,9 +186,7 @@ def _reals(x: Tensor) -> Tensor:
 class Arithmetic:
     """What the dtype under test costs: unit roundoffs, range and significand."""
 
-    def __init__(
-        self, dtype: torch.dtype, rounding: Rounding, *, unlimited: bool = False
-    ) -> None:
+    def __init__(self, dtype: torch.dtype, rounding: Rounding, *, unlimited: bool = False) -> None:
         self.storage = dtype.to_real()
         wide = torch.float32 if self.storage.itemsize == 2 else self.storage
         self.narrow, self.rounding = self.storage != wide, rounding
@@ -535,17 +533,13 @@ class _Trace(TorchDispatchMode):
                 swapped[i] = x
             return list(_listed(func(*swapped, **kwargs)))
 
-        def of_moduli(operands: Sequence[Tensor]) -> list[Any]:
-            # A negative divisor, which average pools take, would make them negative.
-            return [None if y is None else y.abs() for y in on(operands)]
-
         rounded = any(e is not None for e in errors)
         moduli = [v.abs() for v in values]
-        sums = reaches = of_moduli(moduli)
+        sums = reaches = _moduli(on(moduli))
         if rounded:
             pairs = zip(moduli, errors, strict=True)
-            reaches = of_moduli([m if e is None else m + e for m, e in pairs])
-        counts = of_moduli([torch.ones_like(m) for m in moduli])
+            reaches = _moduli(on([m if e is None else m + e for m, e in pairs]))
+        counts = _moduli(on([torch.ones_like(m) for m in moduli]))
         divisor, bits = rules.averaging_window(name, args)
         fraction = _if_known(sum, (bits, *fractions))
         per_addend, scale = rules.PER_ADDEND[name], 1.0
@@ -722,6 +716,11 @@ def _edge(x: Any) -> Any:
     alias = x.view_as(x)
     alias.register_hook(_stored)
     return alias
+
+
+def _moduli(sums: Sequence[Any]) -> list[Any]:
+    """Without the sign of a negative divisor, which average pools take."""
+    return [None if y is None else y.abs() for y in sums]
 
 
 def _is_complex(x: Any) -> bool:

@@ -5,8 +5,7 @@ implementation that is too large by δ everywhere, and right otherwise. Bisectio
 δ that the judge rejects. Every result is planted alone, and a call counts by the result that shows
 least. Errors are in units in the last place: δ over the dtype's eps.
 
-``make power`` writes the table. `test_power.py` holds the bounds to `LIMIT` units, element by
-element, where nothing cancels.
+``make power`` writes the table; `limits` says how wide a bound may be.
 """
 
 from __future__ import annotations
@@ -15,26 +14,26 @@ import argparse
 import json
 import math
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from parity_tests import experiments, subjects
+from parity_tests.bench.limits import DEFINITE, LIMIT, REASONS
 from parity_tests.checks import CHECKS, Check
 from parity_tests.experiments import is_integer
 from parity_tests.op import Call, Op
 from parity_tests.ops import OPS
 from parity_tests.report.merge import environment, versions
-from parity_tests.running_error import SAFETY, Bounded, accept
+from parity_tests.running_error import Bounded, accept
 from parity_tests.search import draw_each
 from parity_tests.strategies import calls
-from parity_tests.trial import Trial, seeded
+from parity_tests.trial import Trial
 from parity_tests.truth import Truth, computed_in
 
 CHECKED = ("forward", "gradients", "second", "buffers")
@@ -108,50 +107,73 @@ def smallest_caught(allowed: Bounded, dtype: torch.dtype) -> float:
     return high
 
 
-# --- The limit ------------------------------------------------------------------------------------
-
-LIMIT = 8.0  # units in the last place
-WELL = 4.0  # times as much as its inputs, relatively, a well-conditioned element changes at most
-NUDGE, NUDGES = 2.0**-20, 8
-
-
-def widest(trial: Trial) -> float | None:
-    """The widest bound of a well-conditioned element, in units; None where there is no such one."""
-    true = Truth(trial, getattr(experiments, trial.check))
-    changes = sensitivities(true)
-    eps = torch.finfo(computed_in(trial.dtype)).eps
-    found = []
-    for name, value in true.values.items():
-        if not is_integer(value):
-            size = value.abs()
-            well = size.isfinite() & (size > 0) & (changes[name] <= WELL * size)
-            wide = SAFETY * true.bound(name).error[well] / size[well] / eps
-            found += wide.tolist()
-    return max(found, default=None)
+def table(ops: Sequence[Op] = OPS) -> Iterator[Row]:
+    """A row for every operator, check and dtype with results to compare, as it comes."""
+    for op in ops:
+        for check in CHECKS:
+            if check.name in CHECKED:
+                for dtype in check.dtypes(op):
+                    assert dtype is not None
+                    smooth = dtype.is_floating_point or dtype.is_complex
+                    row = measured(op, check, dtype) if smooth else None
+                    if row is not None:
+                        yield row
 
 
-def sensitivities(true: Truth) -> dict[str, Tensor]:
-    """How much each element changes, over NUDGE, when all inputs and cotangents change by NUDGE.
+def headline(rows: Sequence[Row]) -> str:
+    """What the table says, in a sentence."""
+    said = []
+    for names, where in ((("bfloat16", "float16"), "16-bit types"), (("float32",), "float32")):
+        worst = sorted(r["median"] for r in rows if r["dtype"] in names and r["check"] in DEFINITE)
+        if worst:
+            within = sum(units <= LIMIT for units in worst)
+            typical = f"median {statistics.median_low(worst):.2g}"
+            said.append(f"{where}: {within} of {len(worst)} within {LIMIT:g} units, {typical}")
+    return "; ".join(said)
 
-    That is relatively, with random signs; the largest change of several is taken.
-    """
-    generator = torch.Generator().manual_seed(SEED)
 
-    def nudged(t: Tensor) -> Tensor:
-        if is_integer(t):
-            return t.clone()
-        signs = torch.randint(0, 2, t.shape, generator=generator) * 2 - 1
-        return t * (1 + NUDGE * signs)
+def say(line: str) -> None:
+    """To the terminal."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
-    trial, worst = true.trial, {n: torch.zeros(v.shape) for n, v in true.values.items()}
-    for _ in range(NUDGES):
-        given = {name: nudged(t) for name, t in true.inputs.items()}
-        over = {name: nudged(t) for name, t in true.cotangents.items()}
-        with torch.backends.mkldnn.flags(enabled=False), seeded():
-            results = true.experiment(
-                trial.op, trial.oracle, trial.call, given, lambda name, _: over[name].clone()
+
+def main() -> int:
+    """Measure everything and store it."""
+    parser = argparse.ArgumentParser(prog="python -m parity_tests.bench.power", description=__doc__)
+    parser.add_argument("--ops", default="", help="names, with commas between; default: all")
+    parser.add_argument("--output", type=Path, default=Path("reports"), help="folder")
+    chosen = parser.parse_args()
+    names = [name for name in chosen.ops.split(",") if name]
+    begun = time.time()
+    torch.set_num_threads(1)
+    rows: list[Row] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's are not under test
+        for row in table([op for op in OPS if not names or op.name in names]):
+            rows.append(row)
+            say(
+                f"{row['op']:<26}{row['check']:<11}{row['dtype']:<11}"
+                f"{row['median']:10.3g}{row['worst']:10.3g}"
             )
-        for name, result in results.items():
-            change = (result.detach() - true.values[name]).abs() / NUDGE
-            worst[name] = torch.maximum(worst[name], change)
-    return worst
+    found = {
+        "schema": SCHEMA,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun)),
+        "seconds": round(time.time() - begun, 1),
+        "versions": versions(),
+        "environment": environment(),
+        "headline": headline(rows),
+        "limit": LIMIT,
+        "reasons": [vars(reason) for reason in REASONS],
+        "rows": rows,
+    }
+    chosen.output.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    (chosen.output / "power.json").write_text(text, encoding="utf-8")
+    say(found["headline"])
+    say(f"stored in {chosen.output / 'power.json'}, {found['seconds']:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
