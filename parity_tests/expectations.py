@@ -46,13 +46,14 @@ class Expectation:
     versions: str = ""  # of torch, e.g. ">=2.11,<2.14"
     processor_lacks: str = ""  # "fp16" or "bf16": where oneDNN cannot compute in it
     when: str = "True"  # a condition on the call, see ``region``
+    results: str = "*"  # patterns: which results are wrong there, e.g. "gradient of weight|*bias"
     # False where the fault depends on uninitialised memory or on the processor: the pinned case
     # need not fail every time and everywhere, and so cannot tell when torch is mended.
     strict: bool = True
     crashes: bool = False  # takes the process along: torch is not run in the region at all
 
     def covers(self, op: str, check: str, dtype: torch.dtype, device: str, call: Call) -> bool:
-        """Whether a case lies in the excused region."""
+        """Whether a case lies in the excused region, of some of its results at least."""
         return (
             named_by(self.op, op)
             and named_by(self.check, check)
@@ -117,14 +118,21 @@ def load(path: Path = OWN, subject: str = "torch") -> tuple[Expectation, ...]:
     return tuple(loaded)
 
 
-def excuse(trial: Trial, who: str = "torch", *, crash: bool = False) -> Expectation | None:
-    """The entry that excuses torch for this trial, or the subject, if one does."""
+def excuse(
+    trial: Trial, who: str = "torch", *, crash: bool = False, result: str | None = None
+) -> Expectation | None:
+    """The entry that excuses torch for this trial, or the subject, if one does.
+
+    ``result`` is the result that is wrong, empty where the call as a whole is; None asks whether
+    anything may be.
+    """
     call = trial.place or trial.call
     covering = (
         e
         for e in trial.expectations
         if e.subject == who
         and e.crashes == crash
+        and (result is None or named_by(e.results, result))
         and e.covers(trial.op.name, trial.check, trial.dtype, trial.device, call)
     )
     return next(covering, None)

@@ -425,7 +425,7 @@ def run_check(check: Check, trial: Trial) -> None:
             warnings.simplefilter("ignore")  # torch's and the subject's are not under test
             check.run(trial)
     except Departure as departure:
-        known = excuse(trial, trial.subject.name)
+        known = excuse(trial, trial.subject.name, result=departure.details.get("result", ""))
         if known is None:
             departure.trial = trial
             raise

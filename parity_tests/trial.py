@@ -138,7 +138,7 @@ class Trial:
         """
         if party != "torch":
             raise Departure(message, **details)
-        excused = excuse(self)
+        excused = excuse(self, result=details.get("result", ""))
         if excused is not None:
             self.ledger.excuse(self, excused.reason)
         elif self.subject.is_torch:

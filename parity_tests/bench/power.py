@@ -18,6 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from parity_tests.report.merge import environment, versions
 from parity_tests.running_error import Bounded, accept
 from parity_tests.search import draw_each
 from parity_tests.strategies import calls
-from parity_tests.trial import Trial
+from parity_tests.trial import InvalidCall, Trial
 from parity_tests.truth import Truth, computed_in
 
 CHECKED = ("forward", "gradients", "second", "buffers")
@@ -46,8 +47,8 @@ Row = dict[str, Any]
 def measured(op: Op, check: Check, dtype: torch.dtype) -> Row | None:
     """The smallest errors caught in an operator's calls; None where no call has any result."""
     found = []
-    for trial in trials(op, check, dtype):
-        units = [smallest_caught(b, dtype) for b in bounds(trial) if nonzero(b)]
+    for true in truths(op, check, dtype):
+        units = [smallest_caught(b, dtype) for b in bounds(true) if nonzero(b)]
         if units:
             found.append(max(units))
     if not found:
@@ -62,8 +63,8 @@ def measured(op: Op, check: Check, dtype: torch.dtype) -> Row | None:
     }
 
 
-def trials(op: Op, check: Check, dtype: torch.dtype, count: int = CALLS) -> Iterator[Trial]:
-    """Some ordinary calls of an operator, ready to be judged."""
+def truths(op: Op, check: Check, dtype: torch.dtype, count: int = CALLS) -> Iterator[Truth]:
+    """What the results of some ordinary calls are judged by."""
     drawn: list[Call] = []
     draw_each(
         calls(op, "ordinary", {}, with_steps=check.steps),
@@ -74,12 +75,13 @@ def trials(op: Op, check: Check, dtype: torch.dtype, count: int = CALLS) -> Iter
     subject = subjects.load("reimpl")
     for call in drawn:
         if call.wanted or check.name in ("forward", "buffers"):
-            yield Trial(op, check.name, call, subject, dtype, "cpu")
+            trial = Trial(op, check.name, call, subject, dtype, "cpu")
+            with suppress(InvalidCall):  # torch cannot differentiate it
+                yield Truth(trial, getattr(experiments, check.name))
 
 
-def bounds(trial: Trial) -> list[Bounded]:
-    """Of every result of the trial that is no integer."""
-    true = Truth(trial, getattr(experiments, trial.check))
+def bounds(true: Truth) -> list[Bounded]:
+    """Of every result that is no integer."""
     return [true.bound(name) for name, value in true.values.items() if not is_integer(value)]
 
 

@@ -55,9 +55,9 @@ def sobel_orientation(input: Tensor, padding_mode: str = "replicate") -> Tensor:
 
 def laplacian(input: Tensor, padding_mode: str = "replicate") -> Tensor:
     """A column of three and a row of three: zeros in the corners would turn infinities to NaN."""
-    second = [1.0, -2.0, 1.0]
-    down = correlated(input, [[[w] for w in second]], padding_mode)
-    return (down + correlated(input, [[second]], padding_mode)).to(input.dtype)
+    second, x = [1.0, -2.0, 1.0], widened(input)
+    down = correlated(x, [[[w] for w in second]], padding_mode)
+    return (down + correlated(x, [[second]], padding_mode)).to(input.dtype)
 
 
 def gaussian_blur(
