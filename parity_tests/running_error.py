@@ -34,15 +34,31 @@ ordinary reorderings stay below 1.
 significand, with four bits to spare, no order of evaluation rounds at all. Small integers and
 dyadic fractions are followed that way, and a proven result has error 0: equality is demanded.
 
-**Dtypes.** 16-bit types compute in float32 and round to storage `"once"` per operator called by
-`fn`, after every primitive (`"composed"`), or after every single addition (`"every"`). The rounding
-of the result itself is not in the error: `accept` allows for it. In float64 the value is a rounded
-result too, so the bound covers the candidate and, by its factor, the oracle. Complex errors bound
-the modulus of the difference; a complex product of n terms counts 2n real ones.
+**Dtypes.** 16-bit types compute in float32. They round to storage `"once"` per operator, or after
+every primitive (`"composed"`), or after every single addition (`"every"`). The rounding of the
+result itself is not in the error: `accept` allows for it. In float64 the value is a rounded result
+too, so the bound covers the candidate and, by its factor, the oracle. Complex errors bound the
+modulus of the difference; a complex product of n terms counts 2n real ones.
+
+**One rounding per operator.** An operator is what `one_operator` wraps, whatever torch composes it
+of; outside of it every ATen operator that `fn` calls is one. What is rounded to storage then is
+
+* what the operator returns. Its backward may use it: sigmoid, tanh and softmax save their outputs;
+* what is written into the caller's tensors, such as running statistics;
+* the outputs and gradients that pass between an operator's stages, where these are operators
+  themselves: a module made of modules, a pyramid made of levels;
+* in a second differentiation every ATen operator that autograd calls, and every sum it makes of
+  contributions. There a first gradient is an intermediate, which autograd keeps in storage, and a
+  backward is itself made of parts, whose gradients autograd keeps in storage too.
+
+Nothing else inside an operator or its first backward is rounded. A rounding to storage is half a
+unit at most, whatever the algorithm. So of the `SAFETY` bounds that are accepted it takes two, and
+not eight: one, and as much again since the analysis is first order.
 
 **Outside the numbers.** Where the compute range may overflow, nothing can be said: the error is
-inf. A value that is NaN or infinite because an input is has error 0: the same class is demanded
-(inf for complex numbers, whose products of infinities have no agreed class).
+inf (`unbounded` asks other judges then). A value that is NaN or infinite because an input is has
+error 0: the same class is demanded (inf for complex numbers, whose products of infinities have no
+agreed class).
 """
 
 import functools
@@ -119,7 +135,10 @@ def bound(
 
 
 def one_operator(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, taken for one operator: only its results are rounded to storage."""
+    """The function as one operator: only its results are rounded to storage.
+
+    Outside an analysis it is the function itself.
+    """
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:

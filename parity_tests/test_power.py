@@ -46,7 +46,7 @@ def test_a_small_factor_is_caught_in_float32(check) -> None:
     for op in CHEAP:
         if torch.float32 in check.dtypes(op):
             row = power.measured(op, check, torch.float32)
-            if row is not None and row["median"] > limit(op.name, check.name, torch.float32):
+            if row is not None and float(row["median"]) > limit(op.name, check.name, torch.float32):
                 wide[op.name] = row["median"]
     assert not wide
 

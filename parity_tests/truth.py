@@ -20,6 +20,9 @@ from parity_tests.running_error import Bounded, accept, bound, error_over_bound,
 from parity_tests.trial import InvalidCall, Trial, cotangent_of, seeded
 
 AUDIT_EVERY = 8  # of the cases in double precision
+# Of the cases in bytes, and so many elements of a result: torch's own kernel for bytes is the
+# oracle there, and nothing else tells an error that all its channels share.
+AUDIT_BYTES_EVERY, BYTES = 2, 3
 # Accesses to input elements that a definition may make, being plain Python: about a tenth of a
 # second. A minimal failure is arbitrated whatever it takes.
 AFFORDABLE = 5_000
@@ -144,22 +147,29 @@ class Truth:
         )
 
     def audit(self) -> None:
-        """In double precision, now and then: is the oracle itself what the definition says?"""
-        trial, ledger = self.trial, self.trial.ledger
+        """Now and then, in double precision and in bytes: is the oracle what the definition says?
+
+        (Of a transform it has been asked where the same was computed plainly.)
+        """
+        trial = self.trial
+        if trial.dtype == torch.uint8 and (trial.thorough or trial.one_in(AUDIT_BYTES_EVERY)):
+            self._audit_bytes()
         double = trial.dtype in (torch.float64, torch.complex128)
-        if self._bounds is None or not double:
-            return
-        if not trial.thorough and not trial.one_in(AUDIT_EVERY):
-            return  # (a transform's truth has been audited where the same was computed plainly)
+        if self._bounds is not None and double and (trial.thorough or trial.one_in(AUDIT_EVERY)):
+            self._audit_doubles(self._bounds)
+
+    def _audit_doubles(self, bounds: dict[str, Bounded]) -> None:
+        """One element of each result, within its bound."""
+        trial, ledger = self.trial, self.trial.ledger
         for name, value in self.values.items():
-            if name not in self._bounds or not value.numel():
+            if name not in bounds or not value.numel():
                 continue
             place = torch.tensor(trial.call.cotangent.seed % value.numel())
             index = tuple(int(i) for i in torch.unravel_index(place, value.shape))
             if (defined := self.defined(name, index)) is None:
                 continue
             truth = torch.tensor(defined, dtype=value.dtype)
-            allowed = self._bounds[name]
+            allowed = bounds[name]
             ledger.audited += 1
             # The oracle's number settles cheaply, the analysis's own judges the rest.
             whole = is_integer(value)  # an index, say: equal or wrong
@@ -180,6 +190,36 @@ class Truth:
                     position=self.position(name),
                     definition=truth.item(),
                 )
+
+    def _audit_bytes(self) -> None:
+        """A byte is the definition's number, saturated, or one of its two neighbours.
+
+        Torch's kernels for bytes weigh in fixed point, and round after each axis.
+        """
+        trial = self.trial
+        for name, value in self.values.items():
+            for place in range(min(BYTES, value.numel()) if value.dtype == torch.uint8 else 0):
+                number = (trial.call.cotangent.seed + place * 7919) % value.numel()
+                index = tuple(
+                    int(i) for i in torch.unravel_index(torch.tensor(number), value.shape)
+                )
+                defined = self.defined(name, index)
+                if defined is None or not math.isfinite(defined):
+                    continue  # a maximum over padding alone, say: bytes have no minus infinity
+                trial.ledger.audited += 1
+                off = abs(value[index].item() - min(255.0, max(0.0, defined)))
+                if off > (0 if isinstance(defined, int) else 1):
+                    trial.blame(
+                        "torch",
+                        f"the kernel for bytes: {name}{list(index)} is {value[index].item()}, "
+                        f"by the definition {defined:.6g}",
+                        kind="oracle",
+                        result=name,
+                        index=index,
+                        position=self.position(name),
+                        definition=defined,
+                    )
+                    return
 
 
 def as_one_operator(op: Op, oracle: Callable[..., Any]) -> Callable[..., Any]:

@@ -30,6 +30,7 @@ from parity_tests.checks import CHECKS, Check
 from parity_tests.experiments import is_integer
 from parity_tests.op import Call, Op
 from parity_tests.ops import OPS
+from parity_tests.report.collect import number
 from parity_tests.report.merge import environment, versions
 from parity_tests.running_error import Bounded, accept
 from parity_tests.search import draw_each
@@ -58,8 +59,8 @@ def measured(op: Op, check: Check, dtype: torch.dtype) -> Row | None:
         "check": check.name,
         "dtype": str(dtype).removeprefix("torch."),
         "calls": len(found),
-        "median": statistics.median_low(found),
-        "worst": max(found),
+        "median": number(statistics.median_low(found)),
+        "worst": number(max(found)),
     }
 
 
@@ -126,7 +127,11 @@ def headline(rows: Sequence[Row]) -> str:
     """What the table says, in a sentence."""
     said = []
     for names, where in ((("bfloat16", "float16"), "16-bit types"), (("float32",), "float32")):
-        worst = sorted(r["median"] for r in rows if r["dtype"] in names and r["check"] in DEFINITE)
+        worst = [
+            float(row["median"])
+            for row in rows
+            if row["dtype"] in names and row["check"] in DEFINITE
+        ]
         if worst:
             within = sum(units <= LIMIT for units in worst)
             typical = f"median {statistics.median_low(worst):.2g}"
@@ -156,7 +161,7 @@ def main() -> int:
             rows.append(row)
             say(
                 f"{row['op']:<26}{row['check']:<11}{row['dtype']:<11}"
-                f"{row['median']:10.3g}{row['worst']:10.3g}"
+                f"{float(row['median']):10.3g}{float(row['worst']):10.3g}"
             )
     found = {
         "schema": SCHEMA,
@@ -166,7 +171,7 @@ def main() -> int:
         "environment": environment(),
         "headline": headline(rows),
         "limit": LIMIT,
-        "reasons": [vars(reason) for reason in REASONS],
+        "reasons": [{**vars(reason), "units": number(reason.units)} for reason in REASONS],
         "rows": rows,
     }
     chosen.output.mkdir(parents=True, exist_ok=True)

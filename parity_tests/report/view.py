@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from parity_tests.report import charts, evidence, findings
-from parity_tests.report.beside import Bench, Score, bench_of, score_of
+from parity_tests.report.beside import Bench, Power, Score, bench_of, power_of, score_of
 from parity_tests.report.cells import (
     REGIMES,
     STATUSES,
@@ -122,6 +122,7 @@ class Page:
     steps: Axes
     elsewhere: tuple[Elsewhere, ...]
     score: Score | None
+    power: Power | None
     bench: Bench | None
 
     statuses = tuple(STATUSES.values())
@@ -225,6 +226,7 @@ def page(report: Json, beside: Mapping[str, Json]) -> Page:
         steps=charts.step_axes(axes),
         elsewhere=tuple(elsewhere(report)),
         score=score_of(beside.get("planted")),
+        power=power_of(beside.get("power")),
         bench=bench_of(beside.get("bench")),
     )
 
