@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from parity_tests.running_error import Bounded
+from parity_tests.running_error import SAFETY, Bounded
 
 if TYPE_CHECKING:
     from parity_tests.truth import Truth
@@ -69,7 +69,8 @@ def defined(
     exact = torch.tensor(number, dtype=oracle.dtype)
     if exact.isfinite():
         scale = max(abs(number), size(true.values[name]))
-        return (exact, half_the_digits(true) * scale) if result[index].isfinite() else None
+        error = half_the_digits(true) * scale / SAFETY
+        return (exact, error) if result[index].isfinite() else None
     same = bool((exact == oracle) | (exact.isnan() & oracle.isnan()))
     return (exact, 0.0) if same and not exact.is_complex() else None
 
