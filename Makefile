@@ -7,6 +7,7 @@
 #   make planted   faults planted in reimpl: how many the suite catches, and by what
 #   make lint      format, lint, types
 #   make bench     speed beside torch.nn, and of the suite itself
+#   make power     the smallest error that each check catches, for every operator and dtype
 #   make gallery   what the image operators do, to look at: reports/gallery.html
 #
 # Variables: SUBJECT=pkg.module[:attribute]  DEVICE=cpu|cuda|all  OPS=conv2d,BatchNorm2d
@@ -33,7 +34,7 @@ OPTIONS := $(call option,subject,$(SUBJECT)) $(call option,device,$(DEVICE)) \
 
 export OMP_NUM_THREADS = 1
 
-.PHONY: test report deep seeds planted lint bench gallery clean
+.PHONY: test report deep seeds planted lint bench power gallery clean
 .DEFAULT_GOAL := test
 
 test: $(READY)
@@ -60,6 +61,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(RUN) -m parity_tests.bench $(if $(DEVICE),--device $(DEVICE))
+
+power: $(READY)
+	$(RUN) -m parity_tests.bench.power $(if $(OPS),--ops $(OPS))
 
 gallery: $(READY)
 	$(RUN) -m parity_tests.gallery

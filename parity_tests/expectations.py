@@ -59,7 +59,7 @@ class Expectation:
     crashes: bool = False  # takes the process along: torch is not run in the region at all
 
     def covers(self, op: str, check: str, dtype: torch.dtype, device: str, call: Call) -> bool:
-        """Whether a case lies in the excused region."""
+        """Whether a case lies in the excused region, of some of its results at least."""
         return (
             named_by(self.op, op)
             and named_by(self.check, check)

@@ -34,15 +34,31 @@ ordinary reorderings stay below 1.
 significand, with four bits to spare, no order of evaluation rounds at all. Small integers and
 dyadic fractions are followed that way, and a proven result has error 0: equality is demanded.
 
-**Dtypes.** 16-bit types compute in float32 and round to storage `"once"` per operator called by
-`fn`, after every primitive (`"composed"`), or after every single addition (`"every"`). The rounding
-of the result itself is not in the error: `accept` allows for it. In float64 the value is a rounded
-result too, so the bound covers the candidate and, by its factor, the oracle. Complex errors bound
-the modulus of the difference; a complex product of n terms counts 2n real ones.
+**Dtypes.** 16-bit types compute in float32. They round to storage `"once"` per operator, or after
+every primitive (`"composed"`), or after every single addition (`"every"`). The rounding of the
+result itself is not in the error: `accept` allows for it. In float64 the value is a rounded result
+too, so the bound covers the candidate and, by its factor, the oracle. Complex errors bound the
+modulus of the difference; a complex product of n terms counts 2n real ones.
+
+**One rounding per operator.** An operator is what `one_operator` wraps, whatever torch composes it
+of; outside of it every ATen operator that `fn` calls is one. What is rounded to storage then is
+
+* what the operator returns. Its backward may use it: sigmoid, tanh and softmax save their outputs;
+* what is written into the caller's tensors, such as running statistics;
+* the outputs and gradients that pass between an operator's stages, where these are operators
+  themselves: a module made of modules, a pyramid made of levels;
+* in a second differentiation every ATen operator that autograd calls, and every sum it makes of
+  contributions. There a first gradient is an intermediate, which autograd keeps in storage, and a
+  backward is itself made of parts, whose gradients autograd keeps in storage too.
+
+Nothing else inside an operator or its first backward is rounded. A rounding to storage is half a
+unit at most, whatever the algorithm. So of the `SAFETY` bounds that are accepted it takes two, and
+not eight: one, and as much again since the analysis is first order.
 
 **Outside the numbers.** Where the compute range may overflow, nothing can be said: the error is
-inf. A value that is NaN or infinite because an input is has error 0: the same class is demanded
-(inf for complex numbers, whose products of infinities have no agreed class).
+inf (`unbounded` asks other judges then). A value that is NaN or infinite because an input is has
+error 0: the same class is demanded (inf for complex numbers, whose products of infinities have no
+agreed class).
 """
 
 import functools
@@ -58,7 +74,11 @@ from torch import Tensor
 from torch._decomp import decomposition_table
 from torch._dispatch.python import enable_python_dispatcher
 from torch.utils._mode_utils import no_dispatch
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    _disable_current_modes,
+    _get_current_dispatch_mode,
+)
 
 from parity_tests import rounding_rules as rules
 
@@ -95,13 +115,15 @@ def bound(
     dtype: torch.dtype,
     *,
     rounding: Rounding = "once",
+    unlimited: bool = False,
 ) -> list[Bounded | None]:
     """Bound the error of each output of `fn(*inputs)` when evaluated in `dtype`.
 
     `fn` may differentiate, call modules and write into its inputs, which are contiguous copies.
     Outputs that are None stay None; integers carry no error. Raises `NoRule` rather than guess.
+    An unlimited exponent range shows what an evaluation that does not overflow may make.
     """
-    arithmetic = Arithmetic(dtype, rounding)
+    arithmetic = Arithmetic(dtype, rounding, unlimited=unlimited)
     with _disable_current_modes():
         try:
             return _both_sides(fn, inputs, arithmetic, depth=0)
@@ -110,6 +132,22 @@ def bound(
             # forwards do: decompose above autograd, and take the parts for one kernel.
             with enable_python_dispatcher():
                 return _both_sides(fn, inputs, arithmetic, depth=1)
+
+
+def one_operator(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as one operator: only its results are rounded to storage.
+
+    Outside an analysis it is the function itself.
+    """
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        trace = _get_current_dispatch_mode()
+        if not isinstance(trace, _Trace):
+            return function(*args, **kwargs)
+        return trace.operator(function, args, kwargs)
+
+    return run
 
 
 def accept(candidate: Tensor, value: Tensor, error: Tensor, factor: float = SAFETY) -> Tensor:
@@ -167,7 +205,7 @@ def _reals(x: Tensor) -> Tensor:
 class Arithmetic:
     """What the dtype under test costs: unit roundoffs, range and significand."""
 
-    def __init__(self, dtype: torch.dtype, rounding: Rounding) -> None:
+    def __init__(self, dtype: torch.dtype, rounding: Rounding, *, unlimited: bool = False) -> None:
         self.storage = dtype.to_real()
         wide = torch.float32 if self.storage.itemsize == 2 else self.storage
         self.narrow, self.rounding = self.storage != wide, rounding
@@ -180,8 +218,12 @@ class Arithmetic:
         # Sums of moduli below this multiple of the last fractional bit are exact in any order, and
         # with four bits to spare also for algorithms that transform their operands.
         self.exact = 2.0**-3 / eps
+        # One rounding is half a unit at most, whatever the algorithm: it needs no room for other
+        # algorithms, as `SAFETY` gives it, but for twice as much, the analysis being first order.
+        self.share = 2.0 / SAFETY if rounding == "once" else 1.0
         info = torch.finfo(wide if rounding == "once" else self.storage)
-        self.largest = info.max
+        self.largest = math.inf if unlimited else info.max
+        self.largest_stored = math.inf if unlimited else torch.finfo(self.storage).max
         # TF32 keeps ten bits of the fraction of a product's factors, and adds up in float32.
         self.factor = 2.0**-11 / self.scale if rounding == "tf32" else 0.0
         # Results below the smallest normal number may be flushed to zero; not in float16, where
@@ -200,8 +242,8 @@ class Arithmetic:
     def stored(self, value: Tensor, error: Tensor) -> Tensor:
         """The error after rounding to storage."""
         info, reach = torch.finfo(self.storage), value.abs() + error
-        rounded = error + info.eps / 2 * (reach + info.tiny * reach.sign())
-        return torch.where(reach <= info.max, rounded, math.inf)
+        rounded = error + self.share * info.eps / 2 * (reach + info.tiny * reach.sign())
+        return torch.where(reach <= self.largest_stored, rounded, math.inf)
 
 
 def _holds(dtype: torch.dtype, value: Tensor) -> bool:
@@ -228,19 +270,31 @@ def _scalar(x: float, dtype: torch.dtype) -> tuple[bool, int | None]:
     return _holds(dtype, torch.tensor(x, dtype=_F64)), x.as_integer_ratio()[1].bit_length() - 1
 
 
+@dataclass
+class Storage:
+    """How elements are kept: shared by a tensor and all its views and aliases.
+
+    Autograd saves an alias of an operator's output before the operator has returned it; what is
+    decided about the output later must hold for the alias, too.
+    """
+
+    owed: bool  # a rounding to storage is due at the next use
+    given: bool = False  # the caller's own tensor: what is written into it is rounded to storage
+
+
 class Tracked(Tensor):
     """A float64 or complex128 tensor with its error; a `_Trace` does all arithmetic on it.
 
     `error` is None while nothing was rounded, `fraction` the number of fractional bits while every
-    step was proven exact, `owed` a rounding to storage that is due at the next use, `writes` how
-    often it was written to (torch counts no versions below autograd).
+    step was proven exact, `writes` how often it was written to (torch counts no versions below
+    autograd).
     """
 
     value: Tensor
     error: Tensor | None
     fraction: int | None
     terms: int
-    owed: bool
+    storage: Storage
     writes: int
     view_of: tuple["Tracked", Callable[[Tensor], Tensor]] | None
 
@@ -252,7 +306,7 @@ class Tracked(Tensor):
         fraction: int | None = None,
         terms: int = 0,
         *,
-        owed: bool = False,
+        storage: Storage | None = None,
         requires_grad: bool = False,
     ) -> "Tracked":
         self = torch.Tensor._make_wrapper_subclass(
@@ -264,7 +318,7 @@ class Tracked(Tensor):
             requires_grad=requires_grad,
         )
         self.value, self.error, self.fraction, self.terms = value, error, fraction, terms
-        self.owed, self.writes, self.view_of = owed and error is not None, 0, None
+        self.storage, self.writes, self.view_of = storage or Storage(owed=False), 0, None
         return self
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
@@ -305,6 +359,7 @@ class _Trace(TorchDispatchMode):
         self.straddled = False
         self.dyadic = False  # whether exactness is worth following
         self.finite = True  # whether all inputs are
+        self.differentiations: list[int] = []  # autograd's numbers of them, in their order
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         tracked = any(isinstance(x, Tracked) for x in _flat(args))
@@ -321,19 +376,49 @@ class _Trace(TorchDispatchMode):
         fraction = _fraction(value)
         self.dyadic |= fraction is not None
         self.finite = self.finite and (fraction is not None or bool(value.isfinite().all()))
-        return Tracked(value, fraction=fraction, requires_grad=x.requires_grad)
+        given = Storage(owed=False, given=self.arithmetic.narrow)
+        return Tracked(value, fraction=fraction, storage=given, requires_grad=x.requires_grad)
 
     @property
     def owes(self) -> bool:
-        """Whether a result at the present depth is rounded to storage."""
+        """Whether the result of a primitive at the present depth is rounded to storage."""
         arithmetic = self.arithmetic
-        return arithmetic.narrow and (arithmetic.rounding != "once" or self.depth == 0)
+        if not arithmetic.narrow or arithmetic.rounding != "once":
+            return arithmetic.narrow
+        return self.depth == 0 and self.differentiating() != 1
+
+    def differentiating(self) -> int:
+        """Which differentiation is running: 0 is none, 1 the first that `fn` asked for."""
+        task = torch._C._current_graph_task_id()
+        if task >= 0 and task not in self.differentiations:
+            self.differentiations.append(task)
+        return 1 + self.differentiations.index(task) if task >= 0 else 0
+
+    def operator(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call one operator: what it returns is rounded to storage, and none of its parts is.
+
+        Where it is a stage of another, so are the gradients that leave and enter it.
+        """
+        if not self.arithmetic.narrow:
+            return function(*args, **kwargs)
+        if self.depth:
+            args, kwargs = _each(_edge, args), {k: _edge(x) for k, x in kwargs.items()}
+        self.depth += 1
+        try:
+            outs = function(*args, **kwargs)
+        finally:
+            self.depth -= 1
+        for x in _listed(outs):
+            _stored(x)
+            if self.depth and isinstance(x, Tracked) and x.requires_grad:
+                x.register_hook(_stored)
+        return outs
 
     def operand(self, x: Any) -> tuple[Any, Any, int | None]:
         """Value, error (None: never rounded) and fractional bits of an operand about to be used."""
         arithmetic = self.arithmetic
         if isinstance(x, Tracked):
-            if not x.owed or x.error is None:
+            if not x.storage.owed or x.error is None:
                 return x.value, x.error, x.fraction
             held = x.fraction is not None and _holds(arithmetic.storage, x.value)
             return x.value, arithmetic.stored(x.value, x.error), x.fraction if held else None
@@ -360,7 +445,7 @@ class _Trace(TorchDispatchMode):
         if fraction is not None and value.numel():
             exact = float(magnitude.amax()) <= arithmetic.exact * 2.0**-fraction
             fraction = fraction if exact else None
-        return Tracked(value, error, fraction, terms, owed=self.owes)
+        return Tracked(value, error, fraction, terms, storage=Storage(self.owes))
 
     def constant(self, func: Any, args: Any, kwargs: Any) -> Any:
         """No operand's value matters: round the result if the dtype cannot hold it."""
@@ -383,11 +468,13 @@ class _Trace(TorchDispatchMode):
         move = rules.MOVED_ERROR.get(_name(func), func)
         errors = move(*_errors(args), **kwargs) if rounded else None
         fraction = _if_known(max, map(self.fraction, _flat(args)))
-        terms, owed = max(x.terms for x in tracked), any(x.owed for x in tracked)
+        terms = max(x.terms for x in tracked)
+        owed = any(x.storage.owed for x in tracked)
 
         def wrap(value: Tensor, pick: Callable[[Any], Any]) -> Tracked:
             error = None if errors is None else pick(errors)
-            out = Tracked(value.resolve_conj(), error, fraction, terms, owed=owed)
+            storage = tracked[0].storage if func.is_view else Storage(owed)
+            out = Tracked(value.resolve_conj(), error, fraction, terms, storage=storage)
             if func.is_view:
                 out.view_of = tracked[0], lambda e: pick(move(e, *args[1:], **kwargs))
             return out
@@ -467,11 +554,11 @@ class _Trace(TorchDispatchMode):
 
         rounded = any(e is not None for e in errors)
         moduli = [v.abs() for v in values]
-        sums = reaches = on(moduli)
+        sums = reaches = _moduli(on(moduli))
         if rounded:
             pairs = zip(moduli, errors, strict=True)
-            reaches = on([m if e is None else m + e for m, e in pairs])
-        counts = on([torch.ones_like(m) for m in moduli])
+            reaches = _moduli(on([m if e is None else m + e for m, e in pairs]))
+        counts = _moduli(on([torch.ones_like(m) for m in moduli]))
         divisor, bits = rules.averaging_window(name, args)
         fraction = _if_known(sum, (bits, *fractions))
         per_addend, scale = rules.PER_ADDEND[name], 1.0
@@ -568,13 +655,15 @@ class _Trace(TorchDispatchMode):
         target.value.copy_(new.value)
         if target.error is not None or new.error is not None:
             target.laid_out_error().copy_(_errors([new])[0])
-        target.fraction, target.terms, target.owed = new.fraction, new.terms, new.owed
+        target.fraction, target.terms = new.fraction, new.terms
+        storage, part = target.storage, target.view_of is not None
+        storage.owed = storage.given or new.storage.owed or (part and storage.owed)
         target.writes += 1
         base = target
         while base.view_of is not None:
             base = base.view_of[0]
             base.fraction = _if_known(max, (base.fraction, new.fraction))
-            base.terms, base.owed = max(base.terms, new.terms), base.owed or new.owed
+            base.terms = max(base.terms, new.terms)
             base.writes += 1
         return target
 
@@ -597,10 +686,10 @@ class _Trace(TorchDispatchMode):
                 outs = parts(*args, **kwargs)
         finally:
             self.depth -= 1
-        written = [x for x, writes in before if x.writes != writes]
-        for x in (*_listed(outs), *written):
-            if isinstance(x, Tracked) and x.error is not None:
-                x.owed |= self.owes
+        own = {id(x.storage) for x, writes in before if x.writes == writes}  # of mere operands
+        for x in (*_listed(outs), *(x for x, _ in before)):
+            if isinstance(x, Tracked) and id(x.storage) not in own:
+                x.storage.owed |= self.owes
         return outs
 
 
@@ -631,6 +720,26 @@ def _rule(func: Any) -> Callable[..., Any]:
     if func.is_view:
         return _Trace.structural
     return _Trace.decomposed if func in decomposition_table else _Trace.exact
+
+
+def _stored(x: Tensor | None) -> None:
+    """Round to storage, at the next use; autograd may hand over no gradient at all."""
+    if isinstance(x, Tracked):
+        x.storage.owed = True
+
+
+def _edge(x: Any) -> Any:
+    """An operand whose gradient is stored before others are added to it."""
+    if not isinstance(x, Tracked) or not x.requires_grad:
+        return x
+    alias = x.view_as(x)
+    alias.register_hook(_stored)
+    return alias
+
+
+def _moduli(sums: Sequence[Any]) -> list[Any]:
+    """Without the sign of a negative divisor, which average pools take."""
+    return [None if y is None else y.abs() for y in sums]
 
 
 def _is_complex(x: Any) -> bool:

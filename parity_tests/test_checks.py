@@ -20,12 +20,15 @@ import reimpl
 from parity_tests import expectations, experiments, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.checks.transforms import compiled
+from parity_tests.op import Call
 from parity_tests.ops import named
 from parity_tests.profiles import PROFILES
+from parity_tests.recipe import Recipe
 from parity_tests.search import Cell, Outcome, Plan, examine, rounds_of_calls
 from parity_tests.subjects import Subject
 from parity_tests.trial import Departure, Trial
-from parity_tests.verdict import judge
+from parity_tests.truth import Truth
+from parity_tests.verdict import compare_values, judge
 
 
 def outcome(op: str, check: str, broken: Any, dtype: torch.dtype | None = None) -> Outcome:
@@ -388,6 +391,14 @@ def no_forward_mode(input: Tensor, *rest: Any, **options: Any) -> Tensor:
     return F.conv1d(Tampered.apply(input, lambda g: g), *rest, **options)
 
 
+# --- bounds ---
+
+
+def garbage_where_exp_overflows(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
+    y = F.softplus(input, beta, threshold)
+    return torch.where((input * beta > 90) & (input * beta <= threshold), 37.0, y)
+
+
 f64, f32 = torch.float64, torch.float32
 
 FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
@@ -400,6 +411,7 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("conv1d", "forward", f32, nan_dropped),
     ("batch_norm", "forward", f64, eps_outside_the_root),
     ("batch_norm", "forward", f32, eps_outside_the_root),
+    ("softplus", "forward", f32, garbage_where_exp_overflows),
     ("conv2d", "forward", f32, channels_last_lost),
     ("conv1d", "forward", f64, unbatched_output_batched),
     ("conv2d", "gradients", f64, weight_gradient_wrong_when_strided_and_dilated),
@@ -451,6 +463,70 @@ def test_caught_by_its_check(op: str, check: str, dtype: torch.dtype | None, bro
     call = found.failure.trial.call
     # Minimal: what is left of the call is small enough to be read.
     assert sum(torch.Size(r.shape).numel() for r in call.recipes().values()) < 200, call
+
+
+COMPOSED = ("rms_norm", "lp_pool1d", "local_response_norm", "normalize")  # by torch, in Python
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [(torch.bfloat16, 1.04), (torch.float16, 1.005)])
+@pytest.mark.parametrize("op", COMPOSED)
+def test_a_few_units_in_16_bits_are_caught(op: str, dtype: torch.dtype, factor: float) -> None:
+    def too_large(*tensors: Any, out: Any = None, **options: Any) -> Tensor:
+        y = getattr(reimpl, op)(*tensors, **options).float() * factor
+        return y.to(dtype) if out is None else out.resize_(y.shape).copy_(y)
+
+    def gradient_too_large(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+        input = Tampered.apply(input, lambda g: (g.float() * factor).to(g.dtype))
+        return getattr(reimpl, op)(input, *rest, **options)
+
+    for check, broken in (("forward", too_large), ("gradients", gradient_too_large)):
+        found = outcome(op, check, broken, dtype)
+        assert found.status == "fail"
+        assert found.failure is not None
+        assert found.failure.departure.details["kind"] == "value"
+
+
+def truth_of(op: str, call: Call, dtype: torch.dtype) -> Truth:
+    trial = Trial(named(op), "forward", call, subjects.load("torch"), dtype, "cpu", thorough=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's are not under test
+        return Truth(trial, experiments.forward)
+
+
+def test_an_error_that_all_channels_of_bytes_share_is_told_by_the_definition() -> None:
+    """Torch's own kernel is the oracle: it is what is wrong here."""
+    call = Call({"input": Recipe((1, 3, 3, 2)), "size": (5, 3), "mode": "bilinear"})
+    true = truth_of("interpolate", call, torch.uint8)
+    true.audit()
+    assert true.trial.ledger.audited
+    true.values["output"] ^= 4
+    with pytest.raises(Departure, match="by the definition"):
+        true.audit()
+
+
+def test_elements_that_no_judge_can_tell_are_counted_and_compare_nothing() -> None:
+    x = Recipe((2,), values=(100.0, 800.0))
+    call = Call({"input": x, "beta": 1.0, "threshold": 1000.0})
+    true = truth_of("softplus", call, f32)
+    trial = true.trial
+    overflown = {"output": torch.full((2,), torch.inf)}
+    compare_values(trial, true, "torch", overflown)
+    assert (trial.ledger.unbounded, trial.ledger.comparisons) == (2, 0)
+    compare_values(trial, true, "torch", {"output": torch.tensor([100.0, 800.0])})
+    assert (trial.ledger.unbounded, trial.ledger.comparisons) == (2, 1)
+    with pytest.raises(Departure, match="should be 800"):
+        compare_values(trial, true, "torch", {"output": torch.tensor([100.0, 801.0])})
+
+
+def test_where_double_precision_overflows_the_definition_tells() -> None:
+    call = Call({"input": Recipe((1,), values=(800.0,)), "beta": 1.0, "threshold": 1000.0})
+    true = truth_of("softplus", call, f64)
+    trial = true.trial
+    assert true.values["output"].isinf()
+    compare_values(trial, true, "torch", {"output": torch.tensor([800.0], dtype=f64)})
+    assert trial.ledger.comparisons == 1
+    with pytest.raises(Departure, match="should be 800"):
+        compare_values(trial, true, "torch", {"output": torch.tensor([801.0], dtype=f64)})
 
 
 def test_every_check_has_three_faults_to_catch() -> None:

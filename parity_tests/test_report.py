@@ -422,6 +422,32 @@ def test_speed_stands_on_the_page_where_it_was_measured(tmp_path: Path) -> None:
     assert 'id="bench"' not in render(report([cell()]))
 
 
+def test_the_smallest_error_that_is_caught_stands_in_the_method(tmp_path: Path) -> None:
+    row = {"op": "conv2d", "check": "forward", "dtype": "float32", "calls": 6}
+    power = {
+        "started": "2026-01-02T03:04:05Z",
+        "environment": {"commit": None},
+        "headline": "1 of 1 within 8 units",
+        "limit": 8.0,
+        "reasons": [
+            {"ops": "a|b", "checks": "forward", "bits": 16, "units": "inf", "why": "a <reason>"}
+        ],
+        "rows": [{**row, "median": 12.3456, "worst": "inf"}],
+    }
+    (tmp_path / "power.json").write_text(json.dumps(power))
+    page = write(report([cell()]), tmp_path).read_text()
+    assert '<tr><th scope=row>conv2d<td>forward<td class="n slow">12 / ∞</tr>' in page
+    assert "<th scope=row>a, b<td>forward<td>16 bits<td class=n>∞<td>a &lt;reason&gt;" in page
+    assert "1 of 1 within 8 units" in page
+    assert 'id="power"' not in render(report([cell()]))
+
+
+def test_elements_that_no_judge_could_tell_are_shown() -> None:
+    page = render(report([cell(unbounded=1234)]))
+    assert "elements that no judge could tell" in page
+    assert "1,234" in page
+
+
 def test_the_claims_of_another_run_do_not_stay(tmp_path: Path) -> None:
     (tmp_path / "claims.html").write_text("old")
     write(report([cell()]), tmp_path)

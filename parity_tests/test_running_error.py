@@ -19,6 +19,7 @@ from parity_tests.running_error import (
     accept,
     bound,
     error_over_bound,
+    one_operator,
 )
 
 torch.set_num_threads(1)
@@ -197,6 +198,129 @@ def test_a_composed_bfloat16_expression_needs_every_primitive_rounded():
 
     assert worst(layer_norm(x), bounds(operator, [x], torch.bfloat16)) > 8
     assert worst(layer_norm(x), bounds(operator, [x], torch.bfloat16, rounding="composed")) < 2
+
+
+# ---- one rounding per operator
+
+
+BF16 = torch.bfloat16
+
+
+def composed_norm(x):
+    return x / (x * x).sum(-1, keepdim=True).sqrt()
+
+
+def relative(bounded):
+    return float((bounded.error / bounded.value.abs()).max())
+
+
+def test_nothing_inside_an_operator_is_rounded_to_storage():
+    x = normal(3, 8, dtype=BF16)
+    assert relative(one(one_operator(composed_norm), [x], BF16)) < 1e-5
+    assert relative(one(composed_norm, [x], BF16)) > 1e-3
+
+
+def test_nothing_in_the_first_backward_of_an_operator_is_rounded_to_storage():
+    x = normal(3, 8, dtype=BF16, requires_grad=True)
+    g = normal(3, 8, seed=1, dtype=BF16)
+    (b,) = bounds(lambda x, g: grad(one_operator(composed_norm)(x), x, g), [x, g], BF16)
+    assert float(b.error.max()) < 1e-5
+
+
+def test_a_backward_may_use_the_rounded_output():
+    x = normal(3, 8, dtype=BF16, requires_grad=True)
+    g = normal(3, 8, seed=1, dtype=BF16)
+
+    def gradient(function):
+        return lambda x, g: grad(one_operator(function)(x), x, g)
+
+    (of_sigmoid,) = bounds(gradient(torch.sigmoid), [x, g], BF16)  # which saves its output
+    (of_softplus,) = bounds(gradient(F.softplus), [x, g], BF16)  # which saves its input
+    assert float((of_sigmoid.error / of_sigmoid.value.abs()).min()) > 1e-4
+    assert relative(of_softplus) < 1e-5
+    y = x.detach().sigmoid()
+    used = g.double() * y.double() * (1 - y.double())
+    assert bool(accept(used.to(BF16), of_sigmoid.value, of_sigmoid.error).all())
+
+
+def test_results_are_rounded_when_used_again():
+    x = normal(3, 8, dtype=BF16)
+    function = one_operator(composed_norm)
+    assert 1e-4 < relative(one(lambda x: function(x) * 3, [x], BF16)) < 2.0**-8
+
+
+def test_what_is_written_into_the_callers_tensors_is_rounded():
+    def step(x, state):
+        state.mul_(0.9).add_(x.exp() * 0.1)
+        return state * 1
+
+    x, state = normal(8, dtype=BF16), normal(8, seed=1, dtype=BF16).abs()
+    once = one(one_operator(lambda x, state: x.exp() * 0.1 + state * 0.9), [x, state], BF16)
+    steps = one(lambda x, state: one_operator(step)(x, state.clone()), [x, state], BF16)
+    kept = one(lambda x, state: one_operator(step)(x, state), [x, state], BF16)
+    assert relative(once) < 1e-6
+    assert relative(steps) < 1e-6
+    assert relative(kept) > 1e-4
+
+
+def test_stages_that_are_operators_are_rounded_between():
+    inner = one_operator(torch.exp)
+
+    def both(x):
+        return inner(inner(x))
+
+    x = normal(8, dtype=BF16, requires_grad=True)
+    g = normal(8, seed=1, dtype=BF16)
+    assert relative(one(one_operator(both), [x], BF16)) > 1e-4
+    assert relative(one(one_operator(lambda x: x.exp().exp()), [x], BF16)) < 1e-5
+    (b,) = bounds(lambda x, g: grad(one_operator(both)(x), x, g), [x, g], BF16)
+    a = x.detach().exp()
+    y = a.exp()
+    rounded = (g * y) * a  # the first product is a gradient that leaves a stage
+    assert bool(accept(rounded, b.value, b.error).all())
+
+
+def test_a_second_differentiation_rounds_what_autograd_calls():
+    x = normal(8, dtype=BF16, requires_grad=True)
+    g = normal(8, seed=1, dtype=BF16, requires_grad=True)
+    h = normal(8, seed=2, dtype=BF16)
+
+    def second(x, g, h):
+        (first,) = grad(one_operator(F.softplus)(x), x, g, create_graph=True)
+        return grad(first, [x, g], h)
+
+    of_x, of_g = bounds(second, [x, g, h], BF16)
+    assert float((of_x.error / of_x.value.abs()).median()) > 1e-4
+    assert worst(second(x, g, h), [of_x, of_g]) < 8
+
+
+def test_outside_an_analysis_an_operator_is_the_function():
+    x = normal(3, 8)
+    assert torch.equal(one_operator(composed_norm)(x), composed_norm(x))
+
+
+def test_an_unlimited_range_overflows_nowhere():
+    x = torch.tensor([1e30, 1.0])
+
+    def root(x):
+        return [(x * x).sqrt()]
+
+    (bounded,) = bounds(root, [x], torch.float32, unlimited=True)
+    assert bool((bounded.error < 1e-6 * bounded.value).all())
+
+
+def test_a_negative_divisor_has_a_bound():
+    x = normal(1, 2, 4, 4, requires_grad=True)
+
+    def pool(x):
+        return F.avg_pool2d(x, 3, 1, divisor_override=-2)
+
+    y = pool(x)
+    call = with_gradients(pool, 1)
+    inputs = [x, normal(*y.shape, seed=1)]
+    bounded = bounds(call, inputs)
+    assert all(bool(b.error.isfinite().all()) for b in bounded)
+    assert worst(call(*inputs), bounded) < 2
 
 
 # Not quite for the scalars of bilinear and batch norm, which float64 holds.

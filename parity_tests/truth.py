@@ -7,18 +7,22 @@ of layouts, dtypes and fast paths show against it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from parity_tests.definitions import evaluate
 from parity_tests.experiments import Experiment, is_integer
-from parity_tests.op import Tensors
-from parity_tests.running_error import Bounded, accept, bound, error_over_bound
+from parity_tests.op import Op, Tensors
+from parity_tests.running_error import Bounded, accept, bound, error_over_bound, one_operator
 from parity_tests.trial import InvalidCall, Trial, cotangent_of, seeded
 
 AUDIT_EVERY = 8  # of the cases in double precision
+# Of the cases in bytes, and so many elements of a result: torch's own kernel for bytes is the
+# oracle there, and nothing else tells an error that all its channels share.
+AUDIT_BYTES_EVERY, BYTES = 2, 3
 # Accesses to input elements that a definition may make, being plain Python: about a tenth of a
 # second. A minimal failure is arbitrated whatever it takes.
 AFFORDABLE = 5_000
@@ -44,6 +48,7 @@ class Truth:
             raise InvalidCall(f"{trial.op.name}({trial.call}): torch says {error}") from error
         self.values = {name: r.detach().contiguous() for name, r in results.items()}
         self._bounds: dict[str, Bounded] | None = None
+        self._unlimited: dict[str, Bounded] | None = None
 
     def _copies(self) -> Tensors:
         return {name: t.clone() for name, t in self.inputs.items()}
@@ -72,29 +77,43 @@ class Truth:
     def bound(self, name: str) -> Bounded:
         """The result's value and error bound, from the error analysis of the whole experiment."""
         if self._bounds is None:
-            self._bounds = self._analyse()
+            pairs = self._analyse().items()
+            self._bounds = {n: with_class_of(self.values[n], b) for n, b in pairs}
             ledger = self.trial.ledger
             ledger.bounded += 1
         return self._bounds[name]
 
-    def _analyse(self) -> dict[str, Bounded]:
+    def unlimited(self, name: str) -> Bounded:
+        """The same for an evaluation whose numbers have any range, so that none overflows."""
+        if self._unlimited is None:
+            self._unlimited = self._analyse(unlimited=True)
+        return self._unlimited[name]
+
+    def _analyse(self, *, unlimited: bool = False) -> dict[str, Bounded]:
         trial, names = self.trial, [*self.inputs, *self.cotangents]
         stored = [*self.stored.values(), *self.stored_cotangents.values()]
         produced: list[str] = []
+        oracle = as_one_operator(trial.op, trial.oracle)
 
         def fn(*tensors: Tensor) -> list[Tensor]:
             given = dict(zip(names, tensors, strict=True))
             own = {name: given[name] for name in self.inputs}
             results = self.experiment(
-                trial.op, trial.oracle, trial.call, own, lambda name, _: given[name]
+                trial.op, oracle, trial.call, own, lambda name, _: given[name]
             )
             produced[:] = results
             return list(results.values())
 
         with seeded():
-            bounds = bound(fn, stored, computed_in(trial.dtype), rounding=trial.rounding)
+            bounds = bound(
+                fn,
+                stored,
+                computed_in(trial.dtype),
+                rounding=trial.rounding,
+                unlimited=unlimited,
+            )
         paired = zip(produced, bounds, strict=True)
-        return {name: with_class_of(self.values[name], b) for name, b in paired if b is not None}
+        return {name: b for name, b in paired if b is not None}
 
     def settles_cheaply(self, name: str, result: Tensor) -> bool:
         """Whether the result is within one rounding of the truth, so that no bound is needed.
@@ -128,22 +147,33 @@ class Truth:
         )
 
     def audit(self) -> None:
-        """In double precision, now and then: is the oracle itself what the definition says?"""
-        trial, ledger = self.trial, self.trial.ledger
-        double = trial.dtype in (torch.float64, torch.complex128)
-        if self._bounds is None or not double:
+        """Now and then, in double precision and in bytes: is the oracle what the definition says?
+
+        (Of a transform it has been asked where the same was computed plainly.)
+        """
+        trial = self.trial
+        whole = trial.dtype == torch.uint8
+        if not trial.thorough and not trial.one_in(
+            AUDIT_BYTES_EVERY if whole else AUDIT_EVERY, "audit"
+        ):
             return
-        if not trial.thorough and not trial.one_in(AUDIT_EVERY, "audit"):
-            return  # (a transform's truth has been audited where the same was computed plainly)
+        if whole:
+            self._audit_bytes()
+        elif self._bounds is not None and trial.dtype in (torch.float64, torch.complex128):
+            self._audit_doubles(self._bounds)
+
+    def _audit_doubles(self, bounds: dict[str, Bounded]) -> None:
+        """One element of each result, within its bound."""
+        trial, ledger = self.trial, self.trial.ledger
         for name, value in self.values.items():
-            if name not in self._bounds or not value.numel():
+            if name not in bounds or not value.numel():
                 continue
             place = torch.tensor(trial.call.cotangent.seed % value.numel())
             index = tuple(int(i) for i in torch.unravel_index(place, value.shape))
             if (defined := self.defined(name, index)) is None:
                 continue
             truth = torch.tensor(defined, dtype=value.dtype)
-            allowed = self._bounds[name]
+            allowed = bounds[name]
             ledger.audited += 1
             # The oracle's number settles cheaply, the analysis's own judges the rest.
             whole = is_integer(value)  # an index, say: equal or wrong
@@ -164,6 +194,54 @@ class Truth:
                     position=self.position(name),
                     definition=truth.item(),
                 )
+
+    def _audit_bytes(self) -> None:
+        """A byte is the definition's number, saturated, or one of its two neighbours.
+
+        Torch's kernels for bytes weigh in fixed point, and round after each axis.
+        """
+        trial = self.trial
+        for name, value in self.values.items():
+            for place in range(min(BYTES, value.numel()) if value.dtype == torch.uint8 else 0):
+                number = (trial.call.cotangent.seed + place * 7919) % value.numel()
+                index = tuple(
+                    int(i) for i in torch.unravel_index(torch.tensor(number), value.shape)
+                )
+                defined = self.defined(name, index)
+                if defined is None or not math.isfinite(defined):
+                    continue  # a maximum over padding alone, say: bytes have no minus infinity
+                trial.ledger.audited += 1
+                off = abs(value[index].item() - min(255.0, max(0.0, defined)))
+                if off > (0 if isinstance(defined, int) else 1):
+                    trial.blame(
+                        "torch",
+                        f"the kernel for bytes: {name}{list(index)} is {value[index].item()}, "
+                        f"by the definition {defined:.6g}",
+                        kind="oracle",
+                        result=name,
+                        index=index,
+                        position=self.position(name),
+                        definition=defined,
+                    )
+                    return
+
+
+def as_one_operator(op: Op, oracle: Callable[..., Any]) -> Callable[..., Any]:
+    """The oracle, each call of which is one operator to the error analysis.
+
+    A module is built first and called later: the call is what counts. Of a module made of modules
+    every part is an operator.
+    """
+    if not op.is_module:
+        return one_operator(oracle)
+
+    def build(*args: Any, **kwargs: Any) -> nn.Module:
+        module: nn.Module = oracle(*args, **kwargs)
+        for part in module.modules():
+            part.forward = one_operator(part.forward)
+        return module
+
+    return build
 
 
 def with_class_of(value: Tensor, b: Bounded) -> Bounded:

@@ -35,6 +35,7 @@ from parity_tests.trial import (
     poison,
 )
 from parity_tests.truth import Truth
+from parity_tests.unbounded import other_judges
 
 STRIDED = ("forward", "gradients", "second", "buffers")  # the checks that compare strides
 ARBITRATED = 8  # elements, worst first: the oracle may be off at one and the party at another
@@ -254,13 +255,16 @@ def compare_integers(trial: Trial, true: Truth, party: str, name: str, result: T
 def compare_with_bound(trial: Trial, true: Truth, party: str, name: str, result: Tensor) -> None:
     """Floating-point numbers lie within the bound of the truth."""
     allowed = true.bound(name)
-    if result.numel() and bool(allowed.error.isinf().all()):
-        trial.ledger.unbounded += 1  # it may be anything: that is no comparison
-        return
+    if bool(allowed.error.isinf().any()):
+        allowed = other_judges(true, name, result)
+        untold = int(allowed.error.isinf().sum())
+        trial.ledger.unbounded += untold  # they may be anything: that is no comparison
+        if untold == result.numel():
+            return
     trial.ledger.comparisons += 1
     good = accept(result, allowed.value, allowed.error)
     if not good.all():
-        arbitrate(trial, true, party, name, result, good)
+        arbitrate(trial, true, party, name, result, good, allowed)
     elif result.numel():
         ratio = error_over_bound(result, allowed.value, allowed.error)
         worst = torch.nan_to_num(ratio, nan=0.0, posinf=0.0).max()
@@ -268,10 +272,15 @@ def compare_with_bound(trial: Trial, true: Truth, party: str, name: str, result:
 
 
 def arbitrate(
-    trial: Trial, true: Truth, party: str, name: str, result: Tensor, good: Tensor
+    trial: Trial,
+    true: Truth,
+    party: str,
+    name: str,
+    result: Tensor,
+    good: Tensor,
+    allowed: Bounded,
 ) -> None:
     """An element is outside its bound: ask the definition who is wrong, the party or the oracle."""
-    allowed = true.bound(name)
     ratio = error_over_bound(result, allowed.value, allowed.error)
     ratio = torch.where(good, -1.0, torch.nan_to_num(ratio, nan=math.inf))
     wrong = int((~good).sum())

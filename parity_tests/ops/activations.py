@@ -194,7 +194,11 @@ def pinned(*values: float, **options: Any) -> Call:
 
 PINNED = {
     "elu": (pinned(-1.0, 0.0, 1.0, alpha=-1.0), pinned(-1.0, 0.0, 1.0, alpha=3.0)),
-    "softplus": (pinned(-1.0, 0.0, 30.0, beta=0.0), pinned(1.0, 2.0, 2.5, beta=2, threshold=4)),
+    "softplus": (
+        pinned(-1.0, 0.0, 30.0, beta=0.0),
+        pinned(1.0, 2.0, 2.5, beta=2, threshold=4),
+        pinned(-3.0, 100.0, 800.0, threshold=1000.0),  # exp overflows on the way to 100 and to 800
+    ),
     "hardtanh": (pinned(-1.0, 0.0, 1.0, min_val=1.0, max_val=1.0),),
     "tanh": (pinned(1e-30, -1e-8, 0.5, 9.0, -20.0, 90.0),),
     "sigmoid": (pinned(1e-30, -1e-8, 0.5, -17.0, -87.0, 90.0),),

@@ -17,6 +17,7 @@ from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
 from parity_tests.ops.dtypes import FLOATS
 from parity_tests.recipe import Recipe
+from parity_tests.running_error import one_operator
 from parity_tests.strategies import Draw
 
 MODES = ("replicate", "symmetric", "reflect", "circular")
@@ -54,9 +55,9 @@ def sobel_orientation(input: Tensor, padding_mode: str = "replicate") -> Tensor:
 
 def laplacian(input: Tensor, padding_mode: str = "replicate") -> Tensor:
     """A column of three and a row of three: zeros in the corners would turn infinities to NaN."""
-    second = [1.0, -2.0, 1.0]
-    down = correlated(input, [[[w] for w in second]], padding_mode)
-    return (down + correlated(input, [[second]], padding_mode)).to(input.dtype)
+    second, x = [1.0, -2.0, 1.0], widened(input)
+    down = correlated(x, [[[w] for w in second]], padding_mode)
+    return (down + correlated(x, [[second]], padding_mode)).to(input.dtype)
 
 
 def gaussian_blur(
@@ -101,9 +102,14 @@ def gaussian_pyramid(
         raise RuntimeError(f"levels is {levels}")
     bell(sigma, 4.0)
     pyramid = [extended(input, (0, 0), padding_mode).contiguous()]
+
+    @one_operator  # a level is made of the one before as that was returned
+    def reduced(x: Tensor) -> Tensor:
+        y = gaussian_blur(x, sigma, padding_mode=padding_mode)
+        return y[..., ::2, ::2].contiguous()
+
     for _ in range(1, levels):
-        y = gaussian_blur(pyramid[-1], sigma, padding_mode=padding_mode)
-        pyramid.append(y[..., ::2, ::2].contiguous())
+        pyramid.append(reduced(pyramid[-1]))
     return tuple(pyramid)
 
 

@@ -1,8 +1,9 @@
-"""What stands beside a run on its page: the score of the planted faults, and the bench."""
+"""What stands beside a run on its page: the score of the planted faults, the power, the bench."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from parity_tests.report.cells import Json
 
-FILES = ("planted", "bench", "bench-cuda")
+FILES = ("planted", "bench", "bench-cuda", "power")
 
 
 def beside(folder: Path) -> dict[str, Json]:
@@ -174,3 +175,63 @@ def ratio(entry: Json | None) -> tuple[str, str]:
 def notes(row: Mapping[str, Json]) -> str:
     """Why an entry misses its goal."""
     return "; ".join(dict.fromkeys(entry["note"] for entry in row.values() if entry["note"]))
+
+
+@dataclass(frozen=True)
+class Power:
+    """The smallest errors that are caught: a row per operator and check, a column per dtype."""
+
+    headline: str
+    limit: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]  # operator, check, (text, css)
+    reasons: tuple[tuple[str, str, str, str, str], ...]  # operators, checks, types, units, why
+    facts: tuple[tuple[str, str], ...]
+
+
+def power_of(power: Json | None) -> Power | None:
+    """The view of power.json."""
+    if power is None or not power["rows"]:
+        return None
+    columns = tuple(dict.fromkeys(row["dtype"] for row in power["rows"]))
+    of: defaultdict[tuple[str, str], dict[str, Json]] = defaultdict(dict)
+    for row in power["rows"]:
+        of[row["op"], row["check"]][row["dtype"]] = row
+    return Power(
+        headline=power["headline"],
+        limit=units(power["limit"]),
+        columns=columns,
+        rows=tuple(
+            (op, check, tuple(caught(row.get(column), power["limit"]) for column in columns))
+            for (op, check), row in of.items()
+        ),
+        reasons=tuple(
+            (
+                reason["ops"].replace("|", ", "),
+                reason["checks"].replace("|", ", "),
+                "16 bits" if reason["bits"] == 16 else "wider",
+                units(reason["units"]),
+                reason["why"],
+            )
+            for reason in power["reasons"]
+        ),
+        facts=(
+            ("measured", power["started"].replace("T", " ").replace("Z", " UTC")),
+            ("command", "make power"),
+            ("commit", str(power["environment"]["commit"])),
+        ),
+    )
+
+
+def caught(row: Json | None, limit: float) -> tuple[str, str]:
+    """The median and the worst of the calls, and whether the median is beyond the limit."""
+    if row is None:
+        return "", ""
+    median, worst = float(row["median"]), float(row["worst"])
+    return f"{units(median)} / {units(worst)}", "slow" if median > limit else ""
+
+
+def units(value: float | str) -> str:
+    """Two digits; infinite where nothing is caught."""
+    number = float(value)
+    return f"{number:.2g}" if number < 100 else "∞" if math.isinf(number) else f"{number:.0f}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from parity_tests.report import charts, evidence, findings
-from parity_tests.report.beside import Bench, Score, bench_of, score_of
+from parity_tests.report.beside import Bench, Power, Score, bench_of, power_of, score_of
 from parity_tests.report.cells import (
     REGIMES,
     STATUSES,
@@ -123,6 +123,7 @@ class Page:
     steps: Axes
     elsewhere: tuple[Elsewhere, ...]
     score: Score | None
+    power: Power | None
     bench: Bench | None
 
     statuses = tuple(STATUSES.values())
@@ -231,6 +232,7 @@ def page(report: Json, beside: Mapping[str, Json]) -> Page:
         steps=charts.step_axes(axes),
         elsewhere=tuple(elsewhere(report)),
         score=score_of(beside.get("planted")),
+        power=power_of(beside.get("power")),
         bench=bench_of(beside.get("bench")),
     )
 
@@ -309,6 +311,8 @@ def facts(report: Json) -> Iterator[tuple[str, str]]:
     worst = two_digits(float(report["worst_audit"]))
     audited = report["audited"]
     yield "audited by definition", f"{audited:,}, worst {worst}" if audited else "none"
+    untold = sum(raw.get("unbounded", 0) for raw in report["cells"])
+    yield "elements that no judge could tell", f"{untold:,}" if untold else "none"
     yield "took", duration(report["seconds"])
 
 
