@@ -7,6 +7,7 @@ switched on for the whole process, would be compared with itself.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -61,6 +62,16 @@ def settings() -> dict[str, Any]:
     return {name: read() for name, read in SETTINGS.items()}
 
 
+def wrapped_by_torch(now: Any, own: Any) -> bool:
+    """Whether torch itself has put a wrapper around its function: Dynamo does when it is loaded."""
+    code = getattr(now, "__code__", None)
+    return (
+        code is not None
+        and code.co_filename.startswith(os.path.dirname(torch.__file__))
+        and inspect.unwrap(now) is own
+    )
+
+
 def replaced() -> list[str]:
     """The callables of torch that are not its own any more; its own are put back.
 
@@ -68,7 +79,8 @@ def replaced() -> list[str]:
     """
     found = []
     for (space, name), own in originals().items():
-        if vars(SPACES[space]).get(name) is not own:
+        now = vars(SPACES[space]).get(name)
+        if now is not own and not wrapped_by_torch(now, own):
             found.append(f"{space}.{name}")
             setattr(SPACES[space], name, own)
     for path, space in SPACES.items():
