@@ -137,13 +137,22 @@ def axes(call: Call) -> Iterator[Axis]:
 
 def outreaches_the_grid(call: Call) -> bool:
     """On the last axis a window, or a tap of the first window, starts beyond the grid's end."""
-    last = list(axes(call))[-1]
+    return outreaches(list(axes(call))[-1])
+
+
+def outreaches_on_some_axis(call: Call) -> bool:
+    """The same on any axis."""
+    return any(outreaches(axis) for axis in axes(call))
+
+
+def outreaches(axis: Axis) -> bool:
+    """A window, or a tap of the first window, starts beyond the end of the grid on that axis."""
     # A transposed convolution with a large output_padding has fewer windows than its output holds.
-    fit = (last.size + 2 * last.padding - last.dilation * (last.kernel - 1) - 1) // last.stride + 1
-    window = last.stride * (max(last.windows, fit) - 1) - last.padding
-    tap = last.dilation * (last.kernel - 1) - last.padding
+    fit = (axis.size + 2 * axis.padding - axis.dilation * (axis.kernel - 1) - 1) // axis.stride + 1
+    window = axis.stride * (max(axis.windows, fit) - 1) - axis.padding
+    tap = axis.dilation * (axis.kernel - 1) - axis.padding
     # A second derivative swaps stride and dilation: then padding as wide as the grid will do.
-    return max(window, tap, last.padding) >= last.size
+    return max(window, tap, axis.padding) >= axis.size
 
 
 def padded_by_its_size(call: Call) -> bool:
