@@ -31,11 +31,13 @@ __all__ = [
     "not_finite",
     "of_another_dtype",
     "one_wide_and_filtered",
+    "outreaches_on_some_axis",
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
     "pads_to_nothing",
     "permuted_positions",
+    "repeats_an_index",
     "rescales_in_place",
     "rounds_before_the_bias",
     "selects_by_rounding",
@@ -224,6 +226,12 @@ def looks_like_an_image(call: Call, *, moduli: bool = False) -> bool:
         return False
     t = x.tensor(torch.float32)
     return suggest_memory_format(t.abs() if moduli else t) == torch.channels_last
+
+
+def repeats_an_index(call: Call) -> bool:
+    """Among the indices of an unpooling one comes twice, in one channel or in two."""
+    values = call.arguments["indices"].values
+    return values is not None and len(set(values)) < len(values)
 
 
 def unpools_to_nothing(call: Call) -> bool:
