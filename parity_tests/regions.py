@@ -32,11 +32,13 @@ __all__ = [
     "not_finite",
     "of_another_dtype",
     "one_wide_and_filtered",
+    "outreaches_on_some_axis",
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
     "pads_to_nothing",
     "permuted_positions",
+    "repeats_an_index",
     "rescales_in_place",
     "rounds_before_the_bias",
     "selects_by_rounding",
@@ -138,13 +140,22 @@ def axes(call: Call) -> Iterator[Axis]:
 
 def outreaches_the_grid(call: Call) -> bool:
     """On the last axis a window, or a tap of the first window, starts beyond the grid's end."""
-    last = list(axes(call))[-1]
+    return outreaches(list(axes(call))[-1])
+
+
+def outreaches_on_some_axis(call: Call) -> bool:
+    """The same on any axis."""
+    return any(outreaches(axis) for axis in axes(call))
+
+
+def outreaches(axis: Axis) -> bool:
+    """A window, or a tap of the first window, starts beyond the end of the grid on that axis."""
     # A transposed convolution with a large output_padding has fewer windows than its output holds.
-    fit = (last.size + 2 * last.padding - last.dilation * (last.kernel - 1) - 1) // last.stride + 1
-    window = last.stride * (max(last.windows, fit) - 1) - last.padding
-    tap = last.dilation * (last.kernel - 1) - last.padding
+    fit = (axis.size + 2 * axis.padding - axis.dilation * (axis.kernel - 1) - 1) // axis.stride + 1
+    window = axis.stride * (max(axis.windows, fit) - 1) - axis.padding
+    tap = axis.dilation * (axis.kernel - 1) - axis.padding
     # A second derivative swaps stride and dilation: then padding as wide as the grid will do.
-    return max(window, tap, last.padding) >= last.size
+    return max(window, tap, axis.padding) >= axis.size
 
 
 def has_a_window_of_padding_alone(call: Call) -> bool:
@@ -225,6 +236,12 @@ def looks_like_an_image(call: Call, *, moduli: bool = False) -> bool:
         return False
     t = x.tensor(torch.float32)
     return suggest_memory_format(t.abs() if moduli else t) == torch.channels_last
+
+
+def repeats_an_index(call: Call) -> bool:
+    """Among the indices of an unpooling one comes twice, in one channel or in two."""
+    values = call.arguments["indices"].values
+    return values is not None and len(set(values)) < len(values)
 
 
 def unpools_to_nothing(call: Call) -> bool:

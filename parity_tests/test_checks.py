@@ -399,6 +399,50 @@ def garbage_where_exp_overflows(input: Tensor, beta: float = 1, threshold: float
     return torch.where((input * beta > 90) & (input * beta <= threshold), 37.0, y)
 
 
+# --- settings of the process ---
+
+
+def float32_under_autocast(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
+    with torch.autocast("cpu", enabled=False):
+        return F.linear(input, weight, bias)
+
+
+def products_autocast(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> Tensor:
+    y = F.pad(input, pad, mode, value)
+    if not y.is_floating_point() or not y.dim():
+        return y
+    one = torch.eye(y.shape[-1], dtype=y.dtype, device=y.device)
+    return (y @ one).to(y.dtype)
+
+
+def float32_for_integers(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    return torch.fft.fft(input if is_floating(input) else input.float(), *rest, **options)
+
+
+def is_floating(t: Tensor) -> bool:
+    return t.is_floating_point() or t.is_complex()
+
+
+class Float32Parameters(nn.Linear):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, **_: Any) -> None:
+        super().__init__(in_features, out_features, bias, dtype=torch.float32)
+
+
+def indices_on_the_default_device(input: Tensor, upscale_factor: int) -> Tensor:
+    order = torch.arange(input.shape[-1])
+    return F.pixel_shuffle(input.index_select(-1, order), upscale_factor)
+
+
+def deterministic_mode_left_off(input: Tensor, inplace: bool = False) -> Tensor:
+    torch.use_deterministic_algorithms(False)
+    return F.relu(input, inplace)
+
+
+def one_thread_left(input: Tensor, inplace: bool = False) -> Tensor:
+    torch.set_num_threads(1)
+    return F.relu(input, inplace)
+
+
 f64, f32 = torch.float64, torch.float32
 
 FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
@@ -443,6 +487,13 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("conv1d", "transforms", None, no_forward_mode),
     ("conv1d", "transforms", None, maps_the_wrong_way_round),
     ("conv1d", "transforms", None, reads_a_value),
+    ("linear", "settings", None, float32_under_autocast),
+    ("pad", "settings", None, products_autocast),
+    ("fft", "settings", None, float32_for_integers),
+    ("Linear", "settings", None, Float32Parameters),
+    ("pixel_shuffle", "settings", None, indices_on_the_default_device),
+    ("relu", "settings", None, deterministic_mode_left_off),
+    ("relu", "settings", None, one_thread_left),
     ("conv1d", "tf32", f32, padding_off_by_one),
     ("conv2d", "tf32", f32, flipped_kernel),
     ("conv1d", "tf32", f32, bias_gradient_halved),

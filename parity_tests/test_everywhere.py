@@ -1,5 +1,6 @@
 """Any model on the reimplementation: what is rerouted, what is not, and what it leaves behind."""
 
+import contextlib
 import copy
 import types
 from collections.abc import Callable
@@ -175,3 +176,47 @@ def test_the_context_may_be_entered_again_and_within_itself() -> None:
         F.relu(torch.ones(1))
     assert inner.rerouted == {"relu": 1}
     assert calls.rerouted["relu"] == 1
+
+
+@pytest.mark.parametrize("low", [torch.bfloat16, torch.float16])
+def test_under_autocast_as_torch(low: torch.dtype) -> None:
+    """The dtypes are torch's, and the numbers close; resampling is not autocast."""
+    torch.manual_seed(3)
+    net = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect"),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.AdaptiveAvgPool2d(3),
+        nn.Flatten(),
+        nn.Linear(36, 5),
+    )
+    found = []
+    for context in (contextlib.nullcontext(), reimpl.everywhere()):
+        own = copy.deepcopy(net)
+        given = x(3, 2, 6, 6).float().requires_grad_()
+        with torch.autocast("cpu", low), context:
+            outputs = [given]
+            for layer in own:
+                outputs.append(layer(outputs[-1]))
+            outputs[-1].square().sum().backward()  # within autocast, too
+        found.append((outputs[1:], [given.grad, *(p.grad for p in own.parameters())]))
+    (theirs, their_grads), (ours, our_grads) = found
+    assert [t.dtype for t in ours] == [t.dtype for t in theirs]
+    assert {t.dtype for t in ours} == {low}
+    for mine, other in zip([*ours, *our_grads], [*theirs, *their_grads], strict=True):
+        assert mine is not None
+        assert other is not None
+        assert mine.dtype == other.dtype
+        scale = other.abs().max().item()
+        assert (mine.float() - other.float()).abs().max() <= 0.05 * scale
+
+
+def test_resampling_is_not_autocast() -> None:
+    """Interpolation in float32 stays float32 and as accurate, though it is made of products."""
+    image = x(1, 1, 7, 9).float()
+    with torch.autocast("cpu", torch.bfloat16), reimpl.everywhere():
+        ours = F.interpolate(image, size=(5, 4), mode="bilinear")
+    expected = F.interpolate(image, size=(5, 4), mode="bilinear")
+    assert ours.dtype == torch.float32
+    assert torch.allclose(ours, expected, atol=1e-6)

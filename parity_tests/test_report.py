@@ -294,7 +294,7 @@ def test_full_suite_stays_small() -> None:
     ]
     lengths = {str(1 << k): 0.123 * k for k in range(12)}
     spread = {str(-k): 10 * k for k in range(12)}
-    once = ("errors", "purity", "contract", "meta", "transforms", "independence")
+    once = ("errors", "purity", "contract", "meta", "transforms", "settings", "independence")
     places: list[Any] = [(c, d) for c in ("forward", "gradients", "second") for d in DTYPES[:5]]
     places += [(check, None) for check in once]
     cells = [

@@ -65,10 +65,10 @@ def roots(n: int, sign: int, like: Tensor) -> Tensor:
     the angle is, and quarters of a turn are exact. Computed on the CPU and in double precision,
     and anew for every call: kept, tensors would outlive the mode (of tracing, say) they belong to.
     """
-    quarters = 4 * torch.arange(n)
+    quarters = 4 * torch.arange(n, device="cpu")
     q = (2 * quarters + n).div(2 * n, rounding_mode="floor")  # to the nearest
     angle = (quarters - q * n).double() * (pi / (2 * n))
-    quarter_turns = torch.tensor([1, 1j, -1, -1j], dtype=torch.complex128)[q % 4]
+    quarter_turns = torch.tensor([1, 1j, -1, -1j], dtype=torch.complex128, device="cpu")[q % 4]
     powers = torch.complex(angle.cos(), angle.sin()) * quarter_turns
     return (powers if sign > 0 else powers.conj_physical()).to(like.device, like.dtype)
 
@@ -92,7 +92,7 @@ def _in_one(x: Tensor, sign: int, powers: Tensor) -> Tensor:
 
 def _power_of_products(powers: Tensor, n: int, rows: int, columns: int) -> Tensor:
     """ω_n^{jk} for all j < rows and k < columns."""
-    products = torch.arange(rows).unsqueeze(-1) * torch.arange(columns)
+    products = torch.arange(rows, device="cpu").unsqueeze(-1) * torch.arange(columns, device="cpu")
     step = powers.shape[0] // n
     return powers[(products % n * step).to(powers.device)]
 
@@ -100,7 +100,7 @@ def _power_of_products(powers: Tensor, n: int, rows: int, columns: int) -> Tenso
 def _by_chirp(x: Tensor, sign: int) -> Tensor:
     n, B = x.shape
     N = 1 << (2 * n - 2).bit_length()  # no less than the 2n − 1 differences k − j
-    chirp = roots(2 * n, sign, x)[(torch.arange(n) ** 2 % (2 * n)).to(x.device)]
+    chirp = roots(2 * n, sign, x)[(torch.arange(n, device="cpu") ** 2 % (2 * n)).to(x.device)]
     kernel = x.new_zeros(N, 1)
     kernel[:n, 0] = chirp.conj() / N  # here, so that no sum grows beyond its result's size
     kernel[N - n + 1 :, 0] = kernel[1:n, 0].flip(0)

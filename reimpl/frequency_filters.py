@@ -145,7 +145,7 @@ def _filtered(op: str, input: Tensor, cutoff: Any, mask: Mask) -> Tensor:
 
 def _frequencies(n: int) -> Tensor:
     # In double precision, on the CPU: the same mask on every device.
-    k = torch.arange(n, dtype=torch.float64)
+    k = torch.arange(n, dtype=torch.float64, device="cpu")
     return torch.where(2 * k < n, k, k - n) / n
 
 

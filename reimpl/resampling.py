@@ -53,7 +53,7 @@ class Axis(NamedTuple):
         """The u of every output position, rounded once: infinities tell 10⁻¹⁷ from 0."""
         half, step = Fraction(0 if self.corners else 1, 2), Fraction(self.step)
         u = [float((o + half) * step - half) for o in range(self.out)]
-        return torch.tensor(u, dtype=torch.float64)
+        return torch.tensor(u, dtype=torch.float64, device="cpu")
 
 
 class Entries(NamedTuple):
@@ -167,7 +167,7 @@ def _resample_bytes(
     b is the most that leaves the largest weight below 2¹⁵·2⁻ᵇ. All sums are exact in double.
     """
     a = _matrix(axis, source, target, weight)
-    units = 2.0 ** torch.arange(1, 23)
+    units = 2.0 ** torch.arange(1, 23, device="cpu")
     unit = 2.0 ** ((a.amax() * units + 0.5).floor() < 2**15).sum()
     a = (a.abs() * unit + 0.5).floor() / unit * a.sign()
     y = x.double().movedim(dim, -1) @ a.T.to(x.device)
@@ -181,7 +181,7 @@ def select(axis: Axis, *, exact: bool, single: bool, small: bool) -> Entries:
     scale (#121390), and does not follow the detour through u.
     """
     o, working = _range(axis.out), torch.float32 if single else torch.float64
-    step = torch.tensor(axis.step, dtype=working).double()
+    step = torch.tensor(axis.step, dtype=working, device="cpu").double()
     if exact:
         u = (o + 0.5) * step if small else _rounded((o + 0.5) * step - 0.5, working) + 0.5
     elif small and axis.out in (axis.size, 2 * axis.size):
@@ -203,7 +203,7 @@ def interpolate(axis: Axis, kernel: Kernel) -> Entries:
         u = _range(axis.out) if axis.size == axis.out else u.clamp_min(0)
     first = u.float().floor().double().clamp_max(axis.size - 1)  # torch's floorf() takes a float
     fraction = (u - first).clamp(0, 1)
-    taps = torch.arange(1 - kernel.half, kernel.half + 1)
+    taps = torch.arange(1 - kernel.half, kernel.half + 1, device="cpu")
     source = (first.long().unsqueeze(1) + taps).clamp(0, axis.size - 1)
     if kernel.half == 1 and axis.size == axis.out:
         source = source[:, :1].expand(-1, 2)
@@ -226,18 +226,18 @@ def filter(axis: Axis, kernel: Kernel) -> Entries:
 
 def _range(n: int) -> Tensor:
     # On the CPU, and in double precision: the same weights on every device.
-    return torch.arange(n, dtype=torch.float64)
+    return torch.arange(n, dtype=torch.float64, device="cpu")
 
 
 def _windows(low: Tensor, high: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """The positions low, low + 1, …, ``most`` of them, and which of them are below high."""
-    source = low.unsqueeze(1) + torch.arange(most)
+    source = low.unsqueeze(1) + torch.arange(most, device="cpu")
     return source, source < high.unsqueeze(1)
 
 
 def _rows(axis: Axis, source: Tensor, weight: Tensor, inside: Tensor | None = None) -> Entries:
     """Row o of the matrix from row o of the taps."""
-    target = torch.arange(axis.out).unsqueeze(1).expand(source.shape)
+    target = torch.arange(axis.out, device="cpu").unsqueeze(1).expand(source.shape)
     if inside is not None:
         target = target.where(inside, axis.out)
         source = source.where(inside, axis.size)

@@ -19,6 +19,7 @@ from parity_tests.checks.independence import independence
 from parity_tests.checks.meta import meta
 from parity_tests.checks.purity import purity
 from parity_tests.checks.relations import relations
+from parity_tests.checks.settings import settings
 from parity_tests.checks.tf32 import tf32
 from parity_tests.checks.transforms import transforms
 from parity_tests.checks.values import forward, gradients, second
@@ -82,6 +83,7 @@ CHECKS = (
     Check(contract, ("ordinary",) * 4),
     Check(meta, SHAPES),
     Check(transforms, SHAPES, share=3),
+    Check(settings, SHAPES, share=3),
     Check(tf32, ("ordinary", "layout"), by_dtype=True, devices=("cuda",)),
     Check(independence, SHAPES, share=2),
 )

@@ -149,7 +149,9 @@ def extended(input: Tensor, radii: tuple[int, int], padding_mode: str) -> Tensor
     if padding_mode not in MODES:
         raise ValueError(f"padding_mode is {padding_mode!r}")
     rows, columns = (
-        torch.tensor([definitions.inside(i, L, padding_mode) for i in range(-r, L + r)])
+        torch.tensor(
+            [definitions.inside(i, L, padding_mode) for i in range(-r, L + r)], device=input.device
+        )
         for r, L in zip(radii, input.shape[-2:], strict=True)
     )
     return input[..., rows.unsqueeze(1), columns]

@@ -186,6 +186,7 @@ def frequency(H: int, W: int) -> Tensor:
             for k in range(H)
         ],
         dtype=torch.float64,
+        device="cpu",
     )
 
 

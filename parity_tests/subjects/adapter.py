@@ -40,7 +40,7 @@ class Abilities:
         dtype = str(cell.dtype).removeprefix("torch.")
         return (
             self.derivatives >= ORDERS.get(name, 0)
-            and (self.strided or name not in ("meta", "transforms"))
+            and (self.strided or name not in ("meta", "transforms", "settings"))
             and (self.conventions or name not in ("errors", "contract"))
             and (self.in_place or not op.name.endswith("_"))
             and (cell.dtype is None or not self.dtypes or dtype in self.dtypes)

@@ -57,7 +57,7 @@ def convolution_matrix(
     G = check_tensors(op, rank, weight.new_empty(1, 1, *L), weight, None, groups)
     C = weight.shape[1] * G
     # The entries of an input by number, from 1 on: what is gathered as 0 is padding.
-    numbered = torch.arange(1, C * prod(L) + 1).reshape(1, C, *L)
+    numbered = torch.arange(1, C * prod(L) + 1, device="cpu").reshape(1, C, *L)
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)
     kernel = tuple(weight.shape[2:])
@@ -69,7 +69,9 @@ def convolution_matrix(
         return t.reshape(shape).expand(G, weight.shape[0] // G, -1, M)
 
     taps = weight.shape[1] * prod(kernel)
-    rows = spread_out(torch.arange(weight.shape[0] * M), G, -1, 1, M).expand(-1, -1, taps, -1)
+    rows = spread_out(torch.arange(weight.shape[0] * M, device="cpu"), G, -1, 1, M).expand(
+        -1, -1, taps, -1
+    )
     columns = spread_out(windows.gather(numbered.unflatten(1, (G, -1))), G, 1, taps, M)
     values = spread_out(weight, G, -1, taps, 1)
     inside = columns > 0

@@ -49,7 +49,7 @@ def overlap(
         raise RuntimeError(f"{op}: size must have one to three entries, got {tuple(size)}")
     M = arguments.per_axis(op, "size", size, rank, 1)
     K = arguments.per_axis(op, "kernel", kernel, rank, 1)
-    ones, taps = (torch.ones(1, 1, *n, dtype=torch.int64) for n in (M, K))
+    ones, taps = (torch.ones(1, 1, *n, dtype=torch.int64, device="cpu") for n in (M, K))
     y = convolve_transposed(
         op, rank, ones, taps, None, stride, padding, output_padding, 1, dilation
     )

@@ -1,0 +1,250 @@
+"""One claim: what is set for the whole process changes an operator as it changes torch's.
+
+Each trial takes two of the settings. Under autocast two things are asked. The dtype of the results
+is torch's. And they are as accurate as it promises. Where torch returns 16 bits, the inputs are
+numbers that 16 bits hold exactly, so that torch's cast down changes none of them: then the truth
+and the bound are those of a 16-bit trial. Else they are those of a trial of the inputs' dtype.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from parity_tests import experiments
+from parity_tests.checks.purity import surroundings
+from parity_tests.expectations import excuse
+from parity_tests.experiments import Cotangent, Experiment, Target, is_integer
+from parity_tests.op import Call, Op, Tensors
+from parity_tests.trial import Departure, TorchCrashes, Trial, at_work, of_torch, seeded
+from parity_tests.verdict import compare_metadata, judge
+
+TAKEN = 2  # settings by each trial
+# The 16-bit type, and what goes in: float32 is what autocast is for, float64 it leaves alone.
+AUTOCAST = tuple(
+    (low, given)
+    for low in (torch.bfloat16, torch.float16)
+    for given in (torch.float32, low, torch.float32, torch.float64)
+)
+Setting = Callable[[], AbstractContextManager[Any]]
+
+
+@contextmanager
+def default_dtype() -> Iterator[None]:
+    """New tensors are float64."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Only algorithms that give the same each time; what is not initialised is NaN."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def two_threads() -> Iterator[None]:
+    """Two threads instead of one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+SETTINGS: dict[str, Setting] = {
+    "default dtype float64": default_dtype,
+    "default device meta": lambda: torch.device("meta"),
+    "deterministic algorithms": deterministic,
+    "two threads": two_threads,
+}
+
+
+def settings(trial: Trial) -> None:
+    """The same under autocast, another default dtype, default device, deterministic algorithms
+    and thread count as torch's."""
+    under = [partial(compare_under, trial, name) for name in SETTINGS]
+    under += [partial(compare_autocast, trial, *pair) for pair in AUTOCAST]
+    first = zlib.crc32(f"setting {trial.call.cotangent.seed}".encode())
+    for i in range(TAKEN):
+        # Far apart: those beside each other are of one kind.
+        under[(first + i * (len(under) // TAKEN)) % len(under)]()
+
+
+def compare_under(trial: Trial, name: str) -> None:
+    """Values and gradients under a setting, against the truth without it."""
+    setting = SETTINGS[name]
+    if setting is two_threads and (known := excuse(trial)) is not None:
+        trial.ledger.excuse(trial, known.reason)
+        return
+    if name == "default dtype float64" and torch.int64 in trial.op.dtypes:
+        integers = replace(trial, check="forward", dtype=torch.int64)
+        with saying(name), setting():  # the truth, too: results of integers are of that dtype
+            judge(integers, experiments.forward)
+    if trial.op.is_module and name.startswith("default"):
+        compare_built(trial, setting)
+    for check, experiment in computed(trial):
+        inner = replace(trial, check=check)
+        with saying(name):
+            judge(inner, partial(within, setting, experiment), experiment)
+
+
+def compare_autocast(trial: Trial, low: torch.dtype, given: torch.dtype) -> None:
+    """Outputs in torch's dtype, as accurate as it promises; gradients in the inputs' own."""
+    if not torch_has(trial.op):
+        return
+    setting = partial(torch.autocast, trial.device, low)
+    inner = replace(trial, dtype=given)
+    try:
+        # What crashes in the 16-bit type crashes here.
+        torchs = [replace(trial, dtype=dtype).reference for dtype in (low, given)][-1]
+        with at_work(inner):
+            outputs = run(partial(within, setting, experiments.forward), inner, torchs)
+    except TorchCrashes:
+        raise
+    except Exception:  # torch has no kernel for these tensors, under autocast either
+        trial.ledger.torch_cannot += 1
+        return
+    # In which dtype something was rounded last: that of what went in, or of what came out.
+    exact = low if any(t.dtype == low for t in outputs.values()) else given
+    for check, experiment in computed(trial):
+        with saying(f"autocast to {low} of {given}"):
+            judge(
+                replace(trial, check=check, dtype=exact),
+                partial(cast_within, setting, given, exact, experiment),
+                experiment,
+            )
+
+
+def torch_has(op: Op) -> bool:
+    """Whether torch has the operator: of the suite's own compositions its autocast knows nothing.
+
+    Those that are modules are made of torch's convolutions, which it knows.
+    """
+    return op.reference is None or op.is_module or hasattr(torch.fft, op.name)
+
+
+def computed(trial: Trial) -> Iterator[tuple[str, Experiment]]:
+    """What is compared, under the name of the check that compares it without any setting."""
+    yield "forward", experiments.forward
+    if trial.call.wanted:
+        yield "gradients", experiments.gradients
+
+
+def run(experiment: Experiment, trial: Trial, target: Target) -> Tensors:
+    """An experiment on the trial's own tensors."""
+    return experiment(trial.op, target, trial.call, trial.tensors(), trial.cotangent)
+
+
+@contextmanager
+def saying(setting: str) -> Iterator[None]:
+    """A departure says under which setting it was met."""
+    try:
+        yield
+    except Departure as departure:
+        departure.message = f"under {setting}: {departure.message}"
+        raise
+
+
+def within(
+    setting: Setting,
+    experiment: Experiment,
+    op: Op,
+    target: Target,
+    call: Call,
+    tensors: Tensors,
+    cotangent: Cotangent,
+) -> Tensors:
+    """The experiment under a setting, which must be the same afterwards."""
+    outside = ExitStack()
+
+    def made(name: str, output: Tensor) -> Tensor:
+        with torch.device("cpu"):  # the suite makes it, not the operator
+            return cotangent(name, output)
+
+    with outside:
+        outside.enter_context(setting())
+        before = state()
+        results = experiment(op, target, call, tensors, made)
+        if (after := state()) != before:
+            raise Departure(f"settings changed: {before} became {after}", kind="global state")
+    return results
+
+
+def cast_within(
+    setting: Setting,
+    given: torch.dtype,
+    exact: torch.dtype,
+    experiment: Experiment,
+    op: Op,
+    target: Target,
+    call: Call,
+    tensors: Tensors,
+    cotangent: Cotangent,
+) -> Tensors:
+    """The same on tensors of another dtype that holds their numbers exactly.
+
+    Autograd itself sees to it that a gradient has the dtype of its input. It is handed on in the
+    one it was rounded to, in which it is judged.
+    """
+    own = {name: recipe.dtype is not None for name, recipe in call.recipes().items()}
+    cast = {
+        name: t if own[name] or is_integer(t) else t.detach().to(given)
+        for name, t in tensors.items()
+    }
+
+    def made(name: str, output: Tensor) -> Tensor:
+        return cotangent(name, output).to(output.dtype)
+
+    results = within(setting, experiment, op, target, call, cast, made)
+    return {n: t if experiment is experiments.forward else t.to(exact) for n, t in results.items()}
+
+
+def state() -> tuple[Any, ...]:
+    """What a call must leave as it found it, and what it finds is one of these settings."""
+    devices = "cpu", "cuda"
+    return (
+        *surroundings(),
+        torch.get_default_device(),
+        *(torch.is_autocast_enabled(device) for device in devices),
+        *(torch.get_autocast_dtype(device) for device in devices),
+    )
+
+
+def compare_built(trial: Trial, setting: Setting) -> None:
+    """A module's parameters and buffers have torch's dtypes and devices, and torch's numbers."""
+
+    tensors, call = trial.tensors(), replace(trial.call, state={})
+
+    def built(target: Target) -> Tensors:
+        with setting(), seeded():
+            function, _ = trial.op.instance(target, call, tensors)
+        assert isinstance(function, nn.Module)
+        return {**dict(function.named_parameters()), **dict(function.named_buffers())}
+
+    theirs = of_torch(trial, built)
+    if theirs is None:
+        return
+    with trial.subject_at_work():
+        ours = built(trial.target)
+    compare_metadata(ours, theirs, strides=True)
+    for name, t in theirs.items():
+        if not t.is_meta and not torch.equal(t, ours[name]):
+            trial.depart(f"{name} is another when it is built", kind="value", result=name)
