@@ -199,6 +199,7 @@ def test_what_is_accepted_excuses_once_it_has_a_reason_and_while_it_fails(tmp_pa
     done = command(tmp_path, *check)
     assert done.returncode == USAGE
     assert "entry 1 has no reason" in done.stdout + done.stderr
+    assert 'kind = "value"\nresult = "output"' in known.read_text()
     known.write_text(known.read_text().replace('reason = ""', 'reason = "a hundredth more"'))
     done = command(tmp_path, *check)
     assert done.returncode == EXIT["PASS"], done.stdout
