@@ -99,6 +99,7 @@ def test_each_kind_of_subject_gets_the_verdict_it_should(tmp_path: Path) -> None
             assert cell["reproduction"]["message"] == "the process died in this call, or hung"
             assert cell["reproduction"]["case"]["op"] == op
     assert "leaky_relu fails in 2 cells" in done.stdout
+    assert re.search(r"tried: \d+ cases, \d+ comparisons, \d+ of \d+ parameter", done.stdout)
     assert "....." not in done.stdout  # cells are counted instead
     for (op, dtype), cell in cells.items():
         if cell["status"] == "fail":  # each tells its own case, below its own line
