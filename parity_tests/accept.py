@@ -30,7 +30,14 @@ def entries(report: Mapping[str, Any]) -> Iterator[str]:
         lines = ["", "[[known]]", *(f"# {line}" for line in cell["reason"].splitlines())]
         lines += [f'op = "{cell["op"]}"', f'check = "{cell["check"]}"']
         lines += [f'dtypes = ["{cell["dtype"]}"]'] if cell["dtype"] else []
-        lines += ["crashes = true"] if shown["details"].get("kind") == "crash" else []
-        lines += [f'device = "{cell["device"]}"', 'when = "True"', 'reason = ""']
+        lines += [f'device = "{cell["device"]}"', 'when = "True"', *manner(shown["details"])]
+        lines += ['reason = ""']
         lines += [f"pinned = '''{json.dumps(shown['case'], separators=(',', ':'))}'''", ""]
         yield "\n".join(lines)
+
+
+def manner(details: Mapping[str, Any]) -> list[str]:
+    """How it fails: the kind of departure, and the result that is off."""
+    if details.get("kind") == "crash":
+        return ["crashes = true"]
+    return [f"{key} = {json.dumps(details[key])}" for key in ("kind", "result") if key in details]

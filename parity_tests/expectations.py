@@ -51,7 +51,7 @@ class Expectation:
     # How it fails there: any other departure in the region is not excused.
     kind: str = "*"  # patterns of the departure's kind: "value|exception"
     result: str = "*"  # and of the result that is off: "gradient of weight|gradient of bias"
-    within: float = math.inf  # off by at most this share of the result's largest entry
+    within: float = math.inf  # off by at most this share of its size, see ``share_off``
     broad: str = ""  # why the region is more than a small share of the operator's calls
     # False where the fault depends on uninitialised memory or on the processor: the pinned case
     # need not fail every time and everywhere, and so cannot tell when torch is mended.
@@ -84,12 +84,12 @@ class Expectation:
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return False  # a call that is wrong on purpose need not make sense as a condition
 
-    def fits(self, details: Mapping[str, Any]) -> bool:
+    def fits(self, details: Mapping[str, Any], dtype: torch.dtype) -> bool:
         """Whether a departure with these details is the one meant."""
         return (
             named_by(self.kind, details.get("kind", ""))
             and named_by(self.result, details.get("result", ""))
-            and (self.within == math.inf or share_off(details) <= self.within)
+            and ("got" not in details or share_off(details, dtype) <= self.within)
         )
 
     @property
@@ -98,13 +98,19 @@ class Expectation:
         return from_json(json.loads(self.pinned))
 
 
-def share_off(details: Mapping[str, Any]) -> float:
-    """How far off a number is, as a share of the result's largest entry; infinite for a NaN."""
-    got, expected = (complex(details.get(key, math.nan)) for key in ("got", "expected"))
+def share_off(details: Mapping[str, Any], dtype: torch.dtype) -> float:
+    """How far off a number is, as a share of what it was computed from; infinite for a NaN.
+
+    That is the result's largest entry, or what cancelled on the way to it: the error bound is at
+    least one rounding of that, in the precision that sums are due in.
+    """
+    got, expected = complex(details["got"]), complex(details["expected"])
     off = abs(got - expected)
     if not math.isfinite(off):
         return math.inf
-    return off / details["largest"] if details["largest"] else math.inf if off else 0.0
+    rounding = 2.0**-53 if dtype in (torch.float64, torch.complex128) else 2.0**-24
+    size = max(details["largest"], (details.get("bound") or 0.0) / rounding)
+    return off / size if size else math.inf if off else 0.0
 
 
 @cache
@@ -159,6 +165,6 @@ def excuse(
         if e.subject == who
         and e.crashes == crash
         and e.covers(trial.op.name, trial.check, trial.dtype, trial.device, call)
-        and (details is None or e.fits(details))
+        and (details is None or e.fits(details, trial.dtype))
     )
     return next(covering, None)

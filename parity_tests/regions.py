@@ -23,6 +23,7 @@ __all__ = [
     "empty_output",
     "empty_with_parameters",
     "evaluates",
+    "has_a_negative_padding",
     "has_a_tap_of_padding",
     "has_a_window_of_padding",
     "has_a_window_of_padding_alone",
@@ -194,6 +195,11 @@ def overhangs(call: Call) -> bool:
         for name, default in (("output_padding", 0), ("stride", 1))
     )
     return any(e >= s for e, s in zip(extra, stride, strict=True))
+
+
+def has_a_negative_padding(call: Call) -> bool:
+    """On some axis a padding is below zero."""
+    return any(p < 0 for p in per_axis(call.arguments["padding"], 2))
 
 
 def zero_dilation(call: Call) -> bool:

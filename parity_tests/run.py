@@ -23,6 +23,7 @@ from parity_tests.ops import OPS
 from parity_tests.profiles import PROFILES
 from parity_tests.report.claims import row as claim_row
 from parity_tests.report.collect import Writer, identity, row
+from parity_tests.report.covered import covered
 from parity_tests.report.evidence import kept
 from parity_tests.report.failing import summary
 from parity_tests.report.merge import merge
@@ -180,8 +181,8 @@ class Run:
         return [
             *summary(report, crashes_only=told),
             "",
-            f"parity of {report['subject']}: {report['headline']}; "
-            f"{report['cases']} cases{share}; cells: {statuses}",
+            f"parity of {report['subject']}: {report['headline']}; cells: {statuses}{share}",
+            f"tried: {covered(report)}; what was not tried is on the page",
             f"report: {page}",
         ]
 

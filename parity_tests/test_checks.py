@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -310,6 +311,38 @@ def double_on_meta(input: Tensor, *rest: Any, **options: Any) -> Tensor:
     return y.to(torch.complex64) if y.is_meta else y
 
 
+def accepts_anything_on_meta(input: Tensor, upscale_factor: int) -> Tensor:
+    try:
+        return F.pixel_shuffle(input, upscale_factor)
+    except Exception:
+        if input.is_meta:
+            return input
+        raise
+
+
+def rejects_by_another_type_on_meta(input: Tensor, upscale_factor: int) -> Tensor:
+    try:
+        return F.pixel_shuffle(input, upscale_factor)
+    except Exception as error:
+        raise LookupError("no") if input.is_meta else error from error
+
+
+def test_torch_is_judged_on_meta_too() -> None:
+    def torchs(input: Tensor, inplace: bool = False) -> Tensor:
+        if input.is_meta:
+            raise RuntimeError("the meta kernel is broken")
+        return F.relu(input, inplace)
+
+    (check,) = [c for c in CHECKS if c.name == "meta"]
+    plan = Plan(subjects.load("reimpl"), PROFILES["quick"], seed=0)
+    broken = examine(Cell(replace(named("relu"), reference=torchs), check, None, "cpu"), plan)
+    assert broken.status == "torch fault"
+    assert "the meta kernel is broken" in broken.reason
+    # Of a convolution torch's meta kernel checks nothing.
+    found = examine(Cell(named("conv1d"), check, None, "cpu"), plan)
+    assert "accepted on meta what torch rejects" in found.reason
+
+
 def leaves_meta(input: Tensor, *rest: Any, **options: Any) -> Tensor:
     y = F.conv1d(input, *rest, **options)
     return torch.zeros(y.shape, dtype=y.dtype) if y.is_meta else y
@@ -484,6 +517,8 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("conv1d", "meta", None, looks_at_values),
     ("conv1d", "meta", None, double_on_meta),
     ("conv1d", "meta", None, leaves_meta),
+    ("pixel_shuffle", "meta", None, accepts_anything_on_meta),
+    ("pixel_shuffle", "meta", None, rejects_by_another_type_on_meta),
     ("conv1d", "transforms", None, no_forward_mode),
     ("conv1d", "transforms", None, maps_the_wrong_way_round),
     ("conv1d", "transforms", None, reads_a_value),

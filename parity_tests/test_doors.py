@@ -99,6 +99,7 @@ def test_each_kind_of_subject_gets_the_verdict_it_should(tmp_path: Path) -> None
             assert cell["reproduction"]["message"] == "the process died in this call, or hung"
             assert cell["reproduction"]["case"]["op"] == op
     assert "leaky_relu fails in 2 cells" in done.stdout
+    assert re.search(r"tried: \d+ cases, \d+ comparisons, \d+ of \d+ parameter", done.stdout)
     assert "....." not in done.stdout  # cells are counted instead
     for (op, dtype), cell in cells.items():
         if cell["status"] == "fail":  # each tells its own case, below its own line
@@ -199,6 +200,7 @@ def test_what_is_accepted_excuses_once_it_has_a_reason_and_while_it_fails(tmp_pa
     done = command(tmp_path, *check)
     assert done.returncode == USAGE
     assert "entry 1 has no reason" in done.stdout + done.stderr
+    assert 'kind = "value"\nresult = "output"' in known.read_text()
     known.write_text(known.read_text().replace('reason = ""', 'reason = "a hundredth more"'))
     done = command(tmp_path, *check)
     assert done.returncode == EXIT["PASS"], done.stdout

@@ -14,6 +14,7 @@ from parity_tests.bench import sweep
 from parity_tests.report.cells import brief
 from parity_tests.report.charts import two_digits
 from parity_tests.report.coverage import coverage
+from parity_tests.report.covered import covered
 from parity_tests.report.render import render, write
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "circle", "rect", "use"}
@@ -209,6 +210,25 @@ def test_verdict_matrix_and_operators_are_there_without_script(page: str) -> Non
     assert "make report SEED=7" in text
     for op in ("conv1d", "Linear"):
         assert f'id="op-{op}"' in text
+
+
+def test_the_verdict_says_how_much_was_tried_and_the_page_what_was_not() -> None:
+    classes = [["eps", "small", 3], ["eps", "none", 0], ["input", "subnormal", 0]]
+    made = report([cell(), cell(check="gradients", classes=classes), cell(op="conv2d")])
+    found = covered(made)
+    # Of four pairs each, both operators met stride 1 with kernel 2.
+    assert str(found) == "36 cases, 72 comparisons, 2 of 8 parameter pairs, 1 of 3 input classes"
+    assert found.untried == (
+        ("conv1d", "3 parameter pairs, 2 input classes"),
+        ("conv2d", "3 parameter pairs"),
+    )
+    page = render(made)
+    assert f'Tried: {found}; <a href="#untried">not tried</a>.' in page
+    assert '<a class="chip" href="#op-conv1d">conv1d <span class="muted">3 parameter' in page
+    operator = made["operators"]["conv1d"] | {"feasible": []}
+    bare = report([cell(pairs=[])], operators={"conv1d": operator})
+    assert str(covered(bare)) == "12 cases, 24 comparisons"
+    assert "untried" not in re.findall('id="(.*?)"', render(bare))
 
 
 def test_every_failure_can_be_copied_and_is_escaped(page: str) -> None:

@@ -117,7 +117,8 @@ def arbitrated(trial: Trial, call: Call, got: Outcome, expected: Outcome) -> Out
     """
     native = native_outcome(trial, call)
     if isinstance(native, Exception) != isinstance(got, Exception):
-        known = excuse(replace(trial, call=call))
+        kind = "rejected" if isinstance(got, Exception) else "accepted"
+        known = excuse(replace(trial, call=call), details={"kind": kind})
         if known is None:
             return expected
         trial.ledger.excuse(trial, known.reason)
@@ -133,7 +134,7 @@ def compare_exceptions(
     """A type that catches both; from reimpl, a message that names operator, argument and value."""
     tripping = bad is not None and bad.tripping
     if not tripping and not isinstance(got, (type(expected), promised(expected))):
-        known = excuse(replace(trial, call=call))
+        known = excuse(replace(trial, call=call), details={"kind": "exception type"})
         if known is not None:  # torch trips over a fault of its own before it sees the mistake
             trial.ledger.excuse(trial, known.reason)
             return

@@ -1,31 +1,94 @@
-"""One claim: on the meta device an operator tells shape, dtype and strides without computing."""
+"""One claim: the meta device is a device, where an operator tells all but the numbers.
+
+It accepts and rejects the same calls there, and foretells shapes, dtypes and strides. Torch is
+judged as well: its meta kernels are other code than its kernels.
+"""
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from parity_tests import experiments
-from parity_tests.op import Tensors
-from parity_tests.trial import Departure, Trial, Unsupported, named, of_torch
+from parity_tests.checks.errors import (
+    edited,
+    empty,
+    native_outcome,
+    off_by_one,
+    other_kinds,
+    outcome,
+    promised,
+)
+from parity_tests.expectations import excuse
+from parity_tests.experiments import outputs_of
+from parity_tests.op import Call, Tensors
+from parity_tests.trial import Departure, TorchCrashes, Trial, Unsupported, named
 from parity_tests.verdict import strides_differ
+
+TRIED = 6  # of the operator's bad calls, other ones with each call
+Target = Callable[..., Any]
 
 
 def meta(trial: Trial) -> None:
-    """Shape, dtype and strides on the meta device are those of the real outputs."""
+    """On the meta device the same calls are accepted, with shapes, dtypes and strides as real."""
     trial.ledger.start_case(trial)
-
-    def run(tensors: Tensors, who: object) -> Tensors:
-        return experiments.forward(trial.op, who, trial.call, tensors, trial.cotangent)  # type: ignore[arg-type]
-
-    real = of_torch(trial, lambda target: run(trial.tensors(), target))
-    if real is None:
+    try:
+        real = run(trial, trial.reference, trial.call, trial.tensors())
+    except TorchCrashes:
+        raise
+    except Exception as error:
+        judge_rejected(trial, error)
         return
+    foretold = judge_torch(trial, real)
+    judge_subject(trial, real, foretold)
+    for call, tripping in bad_calls(trial):
+        compare_verdicts(trial, call, tripping=tripping)
+
+
+def run(trial: Trial, target: Target, call: Call, tensors: Tensors) -> Tensors:
+    """The outputs, without derivatives."""
+    return experiments.forward(trial.op, target, call, tensors, trial.cotangent)
+
+
+def judge_rejected(trial: Trial, error: Exception) -> None:
+    """The call itself is a bad one, as in an expectation's pinned case, or torch is at fault."""
+    if not empty(trial.call) and settled(trial, error):
+        compare_verdicts(trial, trial.call, tripping=True)
+    else:
+        trial.blame("torch", f"torch raised {named(error)}", kind="exception")
+
+
+def judge_torch(trial: Trial, real: Tensors) -> Tensors | None:
+    """Torch's own meta kernel, beside the kernel that it stands for; what it foretells."""
+    if trial.subject.is_torch:
+        return None  # which is judged as the subject
     try:
-        torchs: Tensors | None = run(on_meta(trial.tensors()), trial.reference)
-    except Exception:
-        torchs = None  # torch's own meta kernel fails; the subject's is judged all the same
+        foretold = run(trial, trial.reference, trial.call, on_meta(trial.tensors()))
+    except NotImplementedError:
+        trial.ledger.torch_cannot += 1  # there is no meta kernel
+        return None
+    except Exception as error:
+        trial.blame("torch", f"on meta tensors: {named(error)}", kind="exception")
+        return None
+    for name, output in real.items():
+        for what, kind in wrong(name, foretold[name], output):
+            trial.blame("torch", what, kind=kind, result=name)
+    return foretold
+
+
+def judge_subject(trial: Trial, real: Tensors, foretold: Tensors | None) -> None:
+    """What the subject foretells. Its strides may be the real ones, or those torch foretells.
+
+    Which they are in truth is the choice of a device's kernel.
+    """
     try:
-        got = run(on_meta(trial.tensors()), trial.target)
+        got = run(trial, trial.target, trial.call, on_meta(trial.tensors()))
     except (Departure, Unsupported):
         raise
     except NotImplementedError as error:  # as torch says it, too, of kernels without a meta one
@@ -35,33 +98,104 @@ def meta(trial: Trial) -> None:
         return
     trial.ledger.comparisons += 1
     for name, output in real.items():
-        compare_foretold(trial, name, got[name], output, torchs[name] if torchs else None)
+        for what, kind in wrong(name, got[name], output):
+            like_torch = foretold is not None and not strides_differ(got[name], foretold[name])
+            if kind != "strides" or (trial.subject.abilities.strided and not like_torch):
+                trial.depart(what, kind=kind, result=name)
 
 
-def compare_foretold(
-    trial: Trial, name: str, mine: Tensor, output: Tensor, torchs: Tensor | None
-) -> None:
-    """Against the real output, and for strides against what torch foretells, if it does.
-
-    Torch's own meta kernels foretell other strides than its CPU kernels deliver in places.
-    """
+def wrong(name: str, mine: Tensor, output: Tensor) -> Iterator[tuple[str, str]]:
+    """What is foretold and is not so, each with its kind."""
     if mine.device.type != "meta":
-        trial.depart(f"{name} is on {mine.device}, not on meta", kind="device")
-    if (mine.shape, mine.dtype) != (output.shape, output.dtype):
-        trial.depart(
-            f"{name} is {tuple(mine.shape)} {mine.dtype} on meta, "
-            f"{tuple(output.shape)} {output.dtype} in truth",
-            kind="shape",
-        )
-    if torchs is not None and all(strides_differ(mine, other) for other in (output, torchs)):
-        trial.depart(
-            f"strides of {name} on meta: {mine.stride()}, in truth {output.stride()}",
-            kind="strides",
-        )
+        yield f"{name} is on {mine.device}, not on meta", "device"
+    if mine.shape != output.shape or mine.dtype != output.dtype:
+        foretold = f"{tuple(mine.shape)} {mine.dtype} on meta"
+        yield f"{name} is {foretold}, {tuple(output.shape)} {output.dtype} in truth", "shape"
+    elif strides_differ(mine, output):
+        yield f"strides of {name} on meta: {mine.stride()}, in truth {output.stride()}", "strides"
+
+
+def bad_calls(trial: Trial) -> Iterator[tuple[Call, bool]]:
+    """Some of the operator's bad calls, and a few neighbours of the good one.
+
+    With each whether torch's own code trips over it, so that its exception is an accident.
+    """
+    bad = [*trial.op.bad, *other_kinds(trial)]
+    start = zlib.crc32(str(trial.call).encode())
+    for i in range(min(TRIED, len(bad))):
+        one = bad[(start + i) % len(bad)]
+        edit = one.edit(trial.call)
+        if edit is not None and not empty(trial.call):
+            yield edited(trial.call, edit), one.tripping
+    for call in islice(off_by_one(trial.call), TRIED // 2):
+        if not empty(call):
+            yield call, False
+
+
+def compare_verdicts(trial: Trial, call: Call, *, tripping: bool) -> None:
+    """What is rejected for real must be rejected on meta, and what is accepted, accepted."""
+    call = replace(call, wanted=())  # what is written in place may be refused by the backward
+    at = replace(trial, call=call)
+    if excuse(at, crash=True):
+        return
+    expected = outcome(at, trial.torch, call)
+    if not settled(at, expected):
+        return
+    trial.ledger.comparisons += 1
+    parties = [("torch", trial.torch)]
+    if not trial.subject.is_torch:
+        parties.append((trial.subject.name, trial.target))
+    for party, target in parties:
+        got = meta_outcome(at, target)
+        if isinstance(got, NotImplementedError) or got == expected:
+            continue
+        message, kind = disagreement(got, expected, exact=party != "torch" and not tripping)
+        if kind:
+            at.blame(party, f"{message}: {trial.op.name}({call})", kind=kind, call=call)
+
+
+def settled(trial: Trial, expected: Exception | list[Any]) -> bool:
+    """Whether torch's back ends agree, and it is not the numbers that they look at."""
+    if isinstance(expected, NotImplementedError):
+        return False  # this device has no kernel for it, and another one may
+    rejected = isinstance(expected, Exception)
+    if isinstance(native_outcome(trial, trial.call), Exception) != rejected:
+        return False
+    if not rejected:
+        return True
+    zeros = trial.call.with_recipes(lambda _, recipe: replace(recipe, fill="zeros", values=None))
+    return isinstance(outcome(replace(trial, call=zeros), trial.torch, zeros), Exception)
+
+
+def disagreement(
+    got: Exception | list[Any], expected: Exception | list[Any], *, exact: bool
+) -> tuple[str, str]:
+    """What differs, and its kind; types of exceptions where they must be ``exact``."""
+    match got, expected:
+        case Exception(), Exception():
+            if exact and not isinstance(got, (type(expected), promised(expected))):
+                return f"on meta it raised {named(got)}, torch {named(expected)}", "exception type"
+            return "", ""
+        case Exception(), _:
+            return f"rejected on meta what torch accepts: {named(got)}", "rejected"
+        case _, Exception():
+            return f"accepted on meta what torch rejects ({named(expected)})", "accepted"
+    return f"outputs on meta are {got}, torch's {expected}", "shape"
+
+
+def meta_outcome(trial: Trial, target: Target) -> Exception | list[Any]:
+    """The exception a call raises on meta, or the shapes of what it returns."""
+    try:
+        tensors = on_meta(trial.call.tensors(trial.dtype, trial.device))
+        results = outputs_of(trial.op.run(target, trial.call, tensors))
+        return [tuple(t.shape) for t in results.values() if isinstance(t, Tensor)]
+    except Exception as error:
+        return error
 
 
 def on_meta(tensors: Tensors) -> dict[str, Tensor]:
     """The tensors without their data, strides kept."""
     return {
-        name: t.new_empty_strided(t.shape, t.stride(), device="meta") for name, t in tensors.items()
+        name: torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device="meta")
+        for name, t in tensors.items()
     }

@@ -26,6 +26,7 @@ from parity_tests.report.cells import (
 )
 from parity_tests.report.charts import Axes, Panel, shown_number, two_digits
 from parity_tests.report.coverage import Coverage, coverage
+from parity_tests.report.covered import Covered, covered
 from parity_tests.report.findings import Group
 
 
@@ -105,6 +106,7 @@ class Page:
 
     report: Json
     summary: str
+    covered: Covered
     tally: tuple[tuple[Status, int], ...]
     facts: tuple[tuple[str, str], ...]
     environment: tuple[tuple[str, str], ...]
@@ -179,6 +181,8 @@ class Page:
             yield "score", "Planted faults", self.score.total
         if self.bench:
             yield "bench", "Speed", len(self.bench.rows)
+        if self.covered.untried:
+            yield "untried", "Not tried", len(self.covered.untried)
         yield "environment", "Environment", 0
         yield "method", "Method", 0
 
@@ -214,6 +218,7 @@ def page(report: Json, beside: Mapping[str, Json]) -> Page:
     return Page(
         report=report,
         summary=summary(report, cells),
+        covered=covered(report),
         tally=tally(cells),
         facts=tuple(facts(report)),
         environment=tuple(environment(report)),
