@@ -184,12 +184,14 @@ def zero_dilation(call: Call) -> bool:
 def rounds_before_the_bias(call: Call) -> bool:
     """A linear layer whose bias cannot be had in one pass with the product, for its layout's sake.
 
-    That is a bias with gaps, or an input of one axis or more than two that is not contiguous.
+    That is a bias with gaps, or, with an input of one axis or more than two that is not contiguous,
+    or a bias without axes.
     """
     x, bias = call.arguments["input"], call.recipes().get("bias")
     if bias is None:
         return False
-    return bias.layout != "contiguous" or (len(x.shape) != 2 and x.layout != "contiguous")
+    apart = x.layout != "contiguous" or not bias.shape
+    return bias.layout != "contiguous" or (len(x.shape) != 2 and apart)
 
 
 def sites(call: Call) -> int:

@@ -134,5 +134,5 @@ def test_an_entry_excuses_the_results_it_names() -> None:
     trial = replace(trial_of(entry.case), expectations=(entry,))
     assert excuse(trial) is entry
     assert excuse(trial, result="gradient of weight") is entry
-    assert excuse(trial, result="gradient of input") is None
+    assert excuse(trial, result="output") is None
     assert excuse(trial, result="") is None  # an exception is not what the entry says
