@@ -48,6 +48,7 @@ __all__ = [
     "to_one_pixel",
     "unpools_to_nothing",
     "weighs_in_storage",
+    "windows_overlap",
     "without_cudnn",
     "without_onednn",
     "wraps_beyond_what_is_left",
@@ -210,18 +211,38 @@ def zero_dilation(call: Call) -> bool:
 def rounds_before_the_bias(call: Call) -> bool:
     """A linear layer whose bias cannot be had in one pass with the product, for its layout's sake.
 
-    That is a bias with gaps, or an input of one axis or more than two that is not contiguous.
+    That is a bias with gaps, or, with an input of one axis or more than two that is not contiguous,
+    or a bias without axes.
     """
     x, bias = call.arguments["input"], call.recipes().get("bias")
     if bias is None:
         return False
-    return bias.layout != "contiguous" or (len(x.shape) != 2 and x.layout != "contiguous")
+    apart = x.layout != "contiguous" or not bias.shape
+    return bias.layout != "contiguous" or (len(x.shape) != 2 and apart)
 
 
 def sites(call: Call) -> int:
     """The number of positions in a channel of a pool's input."""
     x = call.arguments["input"]
     return prod(x.shape[1 + x.batched :])
+
+
+def windows_overlap(call: Call) -> bool:
+    """On some axis a window of a pool or of a fold begins before the one before it ends."""
+    a = call.arguments
+    x = a["input"]
+    L = x.shape[1 + x.batched :]
+    if "kernel_size" not in a:  # adaptive
+        sizes = a["output_size"]
+        sizes = (sizes,) * len(L) if sizes is None else per_axis(sizes, len(L))
+        return any(n % m != 0 for n, m in zip(L, sizes, strict=True) if m)
+    rank = 2 if "output_size" in a else len(L)
+    kernel, dilation = (per_axis(a.get(name, 1), rank) for name in ("kernel_size", "dilation"))
+    stride = a.get("stride")
+    if stride is None:
+        stride = kernel if "dilation" not in a or "ceil_mode" in a else 1
+    spans = zip(per_axis(stride, rank), dilation, kernel, strict=True)
+    return any(s < d * (k - 1) + 1 for s, d, k in spans)
 
 
 def has_a_window_of_padding(call: Call) -> bool:

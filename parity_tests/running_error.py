@@ -271,7 +271,7 @@ def _scalar(x: float, dtype: torch.dtype) -> tuple[bool, int | None]:
 
 
 @dataclass
-class Storage:
+class Memory:
     """How elements are kept: shared by a tensor and all its views and aliases.
 
     Autograd saves an alias of an operator's output before the operator has returned it; what is
@@ -294,7 +294,7 @@ class Tracked(Tensor):
     error: Tensor | None
     fraction: int | None
     terms: int
-    storage: Storage
+    memory: Memory
     writes: int
     view_of: tuple["Tracked", Callable[[Tensor], Tensor]] | None
 
@@ -306,7 +306,7 @@ class Tracked(Tensor):
         fraction: int | None = None,
         terms: int = 0,
         *,
-        storage: Storage | None = None,
+        memory: Memory | None = None,
         requires_grad: bool = False,
     ) -> "Tracked":
         self = torch.Tensor._make_wrapper_subclass(
@@ -318,7 +318,7 @@ class Tracked(Tensor):
             requires_grad=requires_grad,
         )
         self.value, self.error, self.fraction, self.terms = value, error, fraction, terms
-        self.storage, self.writes, self.view_of = storage or Storage(owed=False), 0, None
+        self.memory, self.writes, self.view_of = memory or Memory(owed=False), 0, None
         return self
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
@@ -376,8 +376,8 @@ class _Trace(TorchDispatchMode):
         fraction = _fraction(value)
         self.dyadic |= fraction is not None
         self.finite = self.finite and (fraction is not None or bool(value.isfinite().all()))
-        given = Storage(owed=False, given=self.arithmetic.narrow)
-        return Tracked(value, fraction=fraction, storage=given, requires_grad=x.requires_grad)
+        given = Memory(owed=False, given=self.arithmetic.narrow)
+        return Tracked(value, fraction=fraction, memory=given, requires_grad=x.requires_grad)
 
     @property
     def owes(self) -> bool:
@@ -418,7 +418,7 @@ class _Trace(TorchDispatchMode):
         """Value, error (None: never rounded) and fractional bits of an operand about to be used."""
         arithmetic = self.arithmetic
         if isinstance(x, Tracked):
-            if not x.storage.owed or x.error is None:
+            if not x.memory.owed or x.error is None:
                 return x.value, x.error, x.fraction
             held = x.fraction is not None and _holds(arithmetic.storage, x.value)
             return x.value, arithmetic.stored(x.value, x.error), x.fraction if held else None
@@ -445,7 +445,7 @@ class _Trace(TorchDispatchMode):
         if fraction is not None and value.numel():
             exact = float(magnitude.amax()) <= arithmetic.exact * 2.0**-fraction
             fraction = fraction if exact else None
-        return Tracked(value, error, fraction, terms, storage=Storage(self.owes))
+        return Tracked(value, error, fraction, terms, memory=Memory(self.owes))
 
     def constant(self, func: Any, args: Any, kwargs: Any) -> Any:
         """No operand's value matters: round the result if the dtype cannot hold it."""
@@ -469,12 +469,12 @@ class _Trace(TorchDispatchMode):
         errors = move(*_errors(args), **kwargs) if rounded else None
         fraction = _if_known(max, map(self.fraction, _flat(args)))
         terms = max(x.terms for x in tracked)
-        owed = any(x.storage.owed for x in tracked)
+        owed = any(x.memory.owed for x in tracked)
 
         def wrap(value: Tensor, pick: Callable[[Any], Any]) -> Tracked:
             error = None if errors is None else pick(errors)
-            storage = tracked[0].storage if func.is_view else Storage(owed)
-            out = Tracked(value.resolve_conj(), error, fraction, terms, storage=storage)
+            memory = tracked[0].memory if func.is_view else Memory(owed)
+            out = Tracked(value.resolve_conj(), error, fraction, terms, memory=memory)
             if func.is_view:
                 out.view_of = tracked[0], lambda e: pick(move(e, *args[1:], **kwargs))
             return out
@@ -656,8 +656,8 @@ class _Trace(TorchDispatchMode):
         if target.error is not None or new.error is not None:
             target.laid_out_error().copy_(_errors([new])[0])
         target.fraction, target.terms = new.fraction, new.terms
-        storage, part = target.storage, target.view_of is not None
-        storage.owed = storage.given or new.storage.owed or (part and storage.owed)
+        memory, part = target.memory, target.view_of is not None
+        memory.owed = memory.given or new.memory.owed or (part and memory.owed)
         target.writes += 1
         base = target
         while base.view_of is not None:
@@ -686,10 +686,10 @@ class _Trace(TorchDispatchMode):
                 outs = parts(*args, **kwargs)
         finally:
             self.depth -= 1
-        own = {id(x.storage) for x, writes in before if x.writes == writes}  # of mere operands
+        own = {id(x.memory) for x, writes in before if x.writes == writes}  # of mere operands
         for x in (*_listed(outs), *(x for x, _ in before)):
-            if isinstance(x, Tracked) and id(x.storage) not in own:
-                x.storage.owed |= self.owes
+            if isinstance(x, Tracked) and id(x.memory) not in own:
+                x.memory.owed |= self.owes
         return outs
 
 
@@ -725,7 +725,7 @@ def _rule(func: Any) -> Callable[..., Any]:
 def _stored(x: Tensor | None) -> None:
     """Round to storage, at the next use; autograd may hand over no gradient at all."""
     if isinstance(x, Tracked):
-        x.storage.owed = True
+        x.memory.owed = True
 
 
 def _edge(x: Any) -> Any:

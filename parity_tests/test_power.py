@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from parity_tests.bench import power
 from parity_tests.bench.limits import DEFINITE, LIMIT, REASONS, limit, sensitivities, widest
 from parity_tests.bench.power import smallest_caught, truths
-from parity_tests.checks import CHECKS
+from parity_tests.checks import CHECKS, Check
 from parity_tests.expectations import named_by
 from parity_tests.op import Op
 from parity_tests.ops import OPS, named
@@ -28,7 +29,9 @@ CALLS = 3
 
 @pytest.mark.parametrize("check", CHOSEN, ids=lambda check: check.name)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
-def test_where_nothing_cancels_a_16_bit_bound_is_a_few_units_wide(check, dtype) -> None:
+def test_where_nothing_cancels_a_16_bit_bound_is_a_few_units_wide(
+    check: Check, dtype: torch.dtype
+) -> None:
     wide, judged = {}, 0
     for op in CHEAP:
         for true in truths(op, check, dtype, CALLS) if dtype in check.dtypes(op) else ():
@@ -41,7 +44,7 @@ def test_where_nothing_cancels_a_16_bit_bound_is_a_few_units_wide(check, dtype) 
 
 
 @pytest.mark.parametrize("check", CHOSEN, ids=lambda check: check.name)
-def test_a_small_factor_is_caught_in_float32(check) -> None:
+def test_a_small_factor_is_caught_in_float32(check: Check) -> None:
     wide = {}
     for op in CHEAP:
         if torch.float32 in check.dtypes(op):
@@ -91,7 +94,7 @@ def test_sensitivities_are_relative_to_the_inputs() -> None:
     assert difference(named("pixel_shuffle")) == pytest.approx(1, rel=0.01)
 
 
-def test_the_bench_leaves_a_table(tmp_path, monkeypatch) -> None:
+def test_the_bench_leaves_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["power", "--ops", "relu,rms_norm", "--output", str(tmp_path)]
     monkeypatch.setattr("sys.argv", arguments)
     assert power.main() == 0

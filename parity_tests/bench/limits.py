@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from parity_tests.expectations import named_by
 from parity_tests.experiments import is_integer
+from parity_tests.op import Tensors
 from parity_tests.running_error import SAFETY
 from parity_tests.trial import seeded
 from parity_tests.truth import Truth, computed_in
@@ -177,11 +179,15 @@ def sensitivities(true: Truth) -> dict[str, Tensor]:
     for _ in range(NUDGES):
         given = {name: nudged(t) for name, t in true.inputs.items()}
         over = {name: nudged(t) for name, t in true.cotangents.items()}
+        run = partial(true.experiment, trial.op, trial.oracle, trial.call, given)
         with torch.backends.mkldnn.flags(enabled=False), seeded():
-            results = true.experiment(
-                trial.op, trial.oracle, trial.call, given, lambda name, _, over=over: over[name]
-            )
+            results = run(partial(by_name, over))
         for name, result in results.items():
             change = (result.detach() - true.values[name]).abs() / NUDGE
             worst[name] = torch.maximum(worst[name], change)
     return worst
+
+
+def by_name(cotangents: Tensors, name: str, _: Tensor) -> Tensor:
+    """The cotangent of that name."""
+    return cotangents[name].clone()

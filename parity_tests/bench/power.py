@@ -163,7 +163,7 @@ def main() -> int:
                 f"{row['op']:<26}{row['check']:<11}{row['dtype']:<11}"
                 f"{float(row['median']):10.3g}{float(row['worst']):10.3g}"
             )
-    found = {
+    found: dict[str, Any] = {
         "schema": SCHEMA,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun)),
         "seconds": round(time.time() - begun, 1),
