@@ -23,8 +23,10 @@ __all__ = [
     "empty_output",
     "empty_with_parameters",
     "evaluates",
+    "filled_with",
     "has_a_tap_of_padding",
     "has_a_window_of_padding",
+    "in_state",
     "keeps_a_size",
     "laid_out_oddly",
     "looks_like_an_image",
@@ -60,6 +62,16 @@ def of_another_dtype(call: Call, name: str) -> bool:
     """A tensor is there, and not of the dtype under test."""
     recipe = call.recipes().get(name)
     return recipe is not None and recipe.dtype is not None
+
+
+def filled_with(call: Call, fill: str) -> bool:
+    """Some tensor, the cotangent included, has that fill."""
+    return any(r.fill == fill for r in (*call.recipes().values(), call.cotangent))
+
+
+def in_state(call: Call, state: str) -> bool:
+    """Some tensor, the cotangent included, is in that state, besides how it lies."""
+    return any(r.state == state for r in (*call.recipes().values(), call.cotangent))
 
 
 def without_onednn(call: Call) -> bool:

@@ -184,7 +184,7 @@ def cotangent_recipe(call: Call, name: str, output: Tensor, dtype: torch.dtype) 
     like, seed = call.cotangent, (call.cotangent.seed << 16) + stream_of(name) % 2**16
     other = output.is_complex() and not dtype.is_complex
     own = str(dtype.to_complex()).removeprefix("torch.") if other else None
-    return Recipe(tuple(output.shape), like.fill, like.layout, seed, dtype=own)
+    return Recipe(tuple(output.shape), like.fill, like.layout, seed, dtype=own, state=like.state)
 
 
 def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, device: str) -> Tensor:

@@ -7,6 +7,7 @@ of layouts, dtypes and fast paths show against it.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -33,12 +34,13 @@ class Truth:
         self.experiment = experiment
         self.cotangents: Tensors = {}
         self.stored_cotangents: Tensors = {}
-        self.stored = trial.call.tensors(trial.dtype)
+        self.call = replace(trial.call, kinds={})  # the same numbers, plainly written
+        self.stored = {n: stateless(t) for n, t in trial.call.tensors(trial.dtype).items()}
         self.inputs = {name: exactly(t) for name, t in self.stored.items()}
         try:
             with torch.backends.mkldnn.flags(enabled=False), seeded():
                 results = experiment(
-                    trial.op, trial.oracle, trial.call, self._copies(), self._cotangent
+                    trial.op, trial.oracle, self.call, self._copies(), self._cotangent
                 )
         except Exception as error:
             raise InvalidCall(f"{trial.op.name}({trial.call}): torch says {error}") from error
@@ -50,7 +52,7 @@ class Truth:
 
     def _cotangent(self, name: str, output: Tensor) -> Tensor:
         made = cotangent_of(self.trial.call, name, output, self.trial.dtype, "cpu")
-        self.stored_cotangents[name] = made
+        self.stored_cotangents[name] = stateless(made)
         self.cotangents[name] = exactly(made)
         return self.cotangents[name].clone()
 
@@ -86,7 +88,7 @@ class Truth:
             given = dict(zip(names, tensors, strict=True))
             own = {name: given[name] for name in self.inputs}
             results = self.experiment(
-                trial.op, trial.oracle, trial.call, own, lambda name, _: given[name]
+                trial.op, trial.oracle, self.call, own, lambda name, _: given[name]
             )
             produced[:] = results
             return list(results.values())
@@ -185,8 +187,14 @@ def computed_in(dtype: torch.dtype) -> torch.dtype:
     return dtype if floating else torch.get_default_dtype()
 
 
+def stateless(t: Tensor) -> Tensor:
+    """The tensor without graph, and with its numbers as they are read; see ``recipe.STATES``."""
+    return t.detach().resolve_conj().resolve_neg()
+
+
 def exactly(t: Tensor) -> Tensor:
     """A contiguous copy with the same numbers, in double precision where they are not integers."""
     wide = torch.complex128 if t.is_complex() else torch.float64
+    t = stateless(t)
     same = t if is_integer(t) else t.to(wide)
     return same.clone(memory_format=torch.contiguous_format)  # fresh strides along single entries

@@ -40,7 +40,7 @@ def draw_shape(d: Draw, ranks: tuple[int, ...]) -> tuple[int, ...]:
     low, high = (0, 1) if d.degenerate else (1, 3)
     sizes = [d.integer(low, high) for _ in range(rank)]
     if rank:
-        sizes[d.integer(0, rank - 1)] = d.channels()
+        sizes[d.integer(0, rank - 1)] = d.row(d.channels())
     return tuple(sizes)
 
 
@@ -96,6 +96,8 @@ def draw_softmax(d: Draw, *, layer: bool, ranks: tuple[int, ...] = (2, 4, 1, 3, 
     rank = max(1, len(x.shape))
     axis = d.choice("dim", ("last", "first", "negative", "implicit"))
     dim = {"last": rank - 1, "first": 0, "negative": -d.integer(1, rank), "implicit": None}[axis]
+    if d.large and dim is not None and x.shape:
+        dim = x.shape.index(max(x.shape))  # the long axis is the one to add up along
     arguments: dict[str, Any] = {"input": x, "dim": dim}
     if not layer:
         arguments["dtype"] = d.choice("dtype", (None, torch.float64))

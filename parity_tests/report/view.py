@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from parity_tests.report import charts, evidence, findings
+from parity_tests.report import charts, evidence, findings, untried
 from parity_tests.report.beside import Bench, Score, bench_of, score_of
 from parity_tests.report.cells import (
     REGIMES,
@@ -26,6 +26,7 @@ from parity_tests.report.cells import (
 from parity_tests.report.charts import Axes, Panel, shown_number, two_digits
 from parity_tests.report.coverage import Coverage, coverage
 from parity_tests.report.findings import Group
+from parity_tests.report.untried import Tried
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Operator:
     trajectories: tuple[Trajectory, ...]
     extremes: tuple[Extreme, ...]
     coverage: Coverage | None
+    tried: Tried | None  # classes of inputs
 
 
 @dataclass(frozen=True)
@@ -300,6 +302,9 @@ def facts(report: Json) -> Iterator[tuple[str, str]]:
     yield "profile, seed", f"{report['profile']}, {report['seed']}"
     yield "cases run", f"{report['cases']:,}"
     yield "cells with a result", f"{report['found']:,} of {report['declared']:,}"
+    classes = report.get("classes", {})
+    if classes.get("of"):
+        yield "input classes tried", f"{classes['tried']:,} of {classes['of']:,}"
     worst = two_digits(float(report["worst_audit"]))
     audited = report["audited"]
     yield "audited by definition", f"{audited:,}, worst {worst}" if audited else "none"
@@ -347,6 +352,7 @@ def operators(report: Json, cells: Iterable[Cell], axes: Axes) -> Iterator[Opera
     of: defaultdict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         of[cell.op].append(cell)
+    tried = untried.coverage(cell.raw for own in of.values() for cell in own)
     for name, about in report["operators"].items():
         own = of[name]
         yield Operator(
@@ -362,6 +368,7 @@ def operators(report: Json, cells: Iterable[Cell], axes: Axes) -> Iterator[Opera
             coverage=coverage(
                 about["levels"], about["feasible"], (p for c in own for p in c.raw["pairs"])
             ),
+            tried=tried.get(name),
         )
 
 
