@@ -70,8 +70,8 @@ def hardtanh(
     >>> hardtanh(torch.tensor([-3, 0, 3]), -1.5, 2.5)  # integers meet truncated limits
     tensor([-1,  0,  2])
     """
-    for name, limit in (("min_val", min_val), ("max_val", max_val)):
-        arguments.number("hardtanh", name, limit)
+    min_val = arguments.number("hardtanh", "min_val", min_val)
+    max_val = arguments.number("hardtanh", "max_val", max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val must be at most max_val={max_val}, got {min_val}")
     return _clip("hardtanh", input, min_val, max_val, inplace)
@@ -108,7 +108,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     >>> leaky_relu(torch.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.5000,  2.0000])
     """
-    check("leaky_relu", input, REALS, negative_slope=negative_slope)
+    check("leaky_relu", input, REALS)
+    negative_slope = arguments.number("leaky_relu", "negative_slope", negative_slope, scalar=True)
 
     def leak(x: Tensor) -> Tensor:
         return torch.where(x > 0, x, x * negative_slope)
@@ -143,7 +144,8 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> elu(torch.tensor([-1.0, 2.0]), alpha=-1.0)
     tensor([0.6321, 2.0000])
     """
-    check("elu", input, REALS, alpha=alpha)
+    check("elu", input, REALS)
+    alpha = arguments.number("elu", "alpha", alpha, scalar=True)
 
     def bend(x: Tensor) -> Tensor:
         return torch.where(x > 0, x, x.expm1() * alpha)
@@ -166,7 +168,9 @@ def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def _clip(op: str, input: Tensor, low: float, high: float, inplace: bool) -> Tensor:
-    check(op, input, (*REALS, *INTEGERS), min_val=low, max_val=high)
+    check(op, input, (*REALS, *INTEGERS))
+    low = arguments.number(op, "min_val", low, scalar=True)
+    high = arguments.number(op, "max_val", high, scalar=True)
     if not input.is_floating_point():
         low, high = int(low), int(high)
         if input.dtype == torch.uint8 and min(low, high) < 0:
@@ -193,11 +197,9 @@ def apply(
     return input.copy_(y) if inplace else y.to(input.dtype)
 
 
-def check(op: str, input: Tensor, dtypes: tuple[torch.dtype, ...], **numbers: float) -> None:
-    """An input of one of the dtypes, and plain numbers beside it."""
+def check(op: str, input: Tensor, dtypes: tuple[torch.dtype, ...]) -> None:
+    """A tensor of one of the dtypes."""
     arguments.tensor(op, "input", input)
-    for name, value in numbers.items():
-        arguments.number(op, name, value)
     arguments.dtype_among(op, input, dtypes)
 
 

@@ -46,10 +46,27 @@ def optional_tensor(op: str, name: str, value: object) -> None:
         raise TypeError(f"{op}: {name} must be a Tensor or None, got {type(value).__name__}")
 
 
-def number(op: str, name: str, value: object) -> None:
-    """``value`` must be a real number (or a tensor holding one)."""
-    if not isinstance(value, (int, float, Tensor)):
+def number(op: str, name: str, value: Any, *, scalar: bool = False) -> Any:
+    """``value`` as a real number (or a tensor holding one); torch takes NumPy's numbers, too.
+
+    Where torch's own parameter is a ``Scalar`` it also takes a complex number that is real.
+    """
+    if type(value) is float or type(value) is int:
+        return value
+    plain = _python_number(value)
+    if scalar and isinstance(plain, complex) and plain.imag == 0:
+        return plain.real
+    if not isinstance(plain, (int, float, Tensor)):
         raise TypeError(f"{op}: {name} must be a number, got {value!r}")
+    return plain
+
+
+def _python_number(value: Any) -> Any:
+    """A number of NumPy's as Python's; everything else as it is. NumPy need not be there."""
+    kind = type(value)
+    if kind.__module__ == "numpy" and kind.__name__ != "ndarray":
+        return value.item()
+    return value
 
 
 def integer(op: str, name: str, value: Any) -> int:
@@ -62,6 +79,11 @@ def integer(op: str, name: str, value: Any) -> int:
         return index(value)
     except TypeError:
         raise TypeError(f"{op}: {name} must be an integer, got {value!r}") from None
+
+
+def extent(op: str, name: str, value: Any) -> int:
+    """``value`` as an int, for the size of a parameter, where torch takes a bool as well."""
+    return int(value) if isinstance(value, bool) else integer(op, name, value)
 
 
 def at_least(op: str, name: str, value: int, least: int) -> int:
@@ -85,6 +107,15 @@ def integers(op: str, name: str, value: Any) -> Ints:
 def one_or_more(op: str, name: str, value: Any) -> Ints:
     """``value`` as a tuple of integers, where a single one may stand for itself."""
     return integers(op, name, value if isinstance(value, (tuple, list)) else (value,))
+
+
+def unpacked(value: Any) -> Any:
+    """An array or a tensor of several numbers as a tuple of them.
+
+    For the parameters that torch unpacks in Python, where anything that can be iterated will do.
+    """
+    several = getattr(value, "ndim", 0) == 1
+    return tuple(value) if several else value
 
 
 def per_axis(op: str, name: str, value: Any, n: int, least: int) -> Ints:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.linear_map import Map, linear_map
 from reimpl.pooling import flag, pooled_input, pooled_windows
@@ -249,6 +250,7 @@ def pool(
     divisor_override: int | None,
 ) -> Tensor:
     """Average pooling with regular windows; ``op`` is the name that messages carry."""
+    (input,) = autocasted(f"avg_pool{rank}d", input)
     pooled_input(op, rank, input)
     flag(op, "count_include_pad", count_include_pad)
     size = tuple(input.shape[-rank:])
@@ -270,6 +272,7 @@ def pool(
 
 def adapt(op: str, rank: int, input: Tensor, output_size: OptionalSize) -> Tensor:
     """Average pooling with adaptive windows."""
+    (input,) = autocasted(f"adaptive_avg_pool{rank}d", input)
     arguments.tensor(op, "input", input)
     M = _output_size(op, rank, output_size, input)
     single = set(M) == {1}  # then torch takes the mean, of any tensor
@@ -353,6 +356,7 @@ def _average(input: Tensor, sums: Map, spread: Map, sizes: Sequence[Tensor | int
 
 
 def _output_size(op: str, rank: int, output_size: Any, input: Tensor) -> Ints:
+    output_size = arguments.unpacked(output_size) if rank > 1 else output_size
     if rank > 1 and isinstance(output_size, (tuple, list)):
         if len(output_size) >= input.dim():
             raise ValueError(

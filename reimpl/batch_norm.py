@@ -61,7 +61,9 @@ def batch_norm(
     >>> mean, var
     (tensor([0.2000]), tensor([1.1000]))
     """
-    _check(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    momentum = arguments.number("batch_norm", "momentum", momentum)
+    eps = arguments.number("batch_norm", "eps", eps)
+    _check(input, running_mean, running_var, weight, bias, training, eps)
     x = input.to(accumulator(input.dtype))
     if input.numel() == 0:
         y = per_channel(x.clone(), _first(weight), _first(bias))
@@ -159,7 +161,6 @@ def _check(
     weight: Tensor | None,
     bias: Tensor | None,
     training: bool,
-    momentum: float,
     eps: float,
 ) -> None:
     op = "batch_norm"
@@ -172,8 +173,6 @@ def _check(
     }
     for name, t in others.items():
         arguments.optional_tensor(op, name, t)
-    arguments.number(op, "momentum", momentum)
-    arguments.number(op, "eps", eps)
     if not isinstance(training, bool):
         raise TypeError(f"{op}: training must be a bool, got {training!r}")
     arguments.dtype_among(op, input, REALS)

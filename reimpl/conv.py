@@ -17,6 +17,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.affine import affine
 from reimpl.arguments import COMPLEX, INTEGERS, REALS, Ints, accumulator
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, convolution_layout
 from reimpl.padding import Amounts, pad_by_selection
 from reimpl.trilinear import correlate
@@ -135,6 +136,7 @@ def convolve(
     With a ``padding_mode`` other than zeros, ``padding`` is one pair of amounts per axis, and the
     input is padded in the dtype of the computation, so that 16-bit gradients are rounded once.
     """
+    input, weight, bias = autocasted("conv", input, weight, bias)
     G = check_tensors(op, rank, input, weight, bias, groups)
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)
@@ -147,13 +149,14 @@ def convolve(
         )
     check_bias(op, bias, weight.shape[0])
     dtype = accumulator(input.dtype)
-    channels_last = convolution_layout(x, weight, max(s) > 1 or max(d) > 1, G, padding_mode)
-    kernel, x, weight = tuple(weight.shape[2:]), x.to(dtype), weight.to(dtype)
+    kernel, pads = tuple(weight.shape[2:]), ((0, 0),) * rank
     if padding_mode == "zeros":
         pads = paddings(op, padding, kernel, s, d)
-    else:
+    strided, uneven = max(s) > 1 or max(d) > 1, [hi - lo for lo, hi in pads]
+    channels_last = convolution_layout(x, weight, strided, G, padding_mode, uneven=uneven)
+    x, weight = x.to(dtype), weight.to(dtype)
+    if padding_mode != "zeros":
         x = pad_by_selection(op, x, padding, padding_mode)  # type: ignore[arg-type]
-        pads = ((0, 0),) * rank
     windows = windows_over(op, tuple(x.shape[2:]), kernel, s, pads, d)
     N, O, L = x.shape[0], weight.shape[0], x.shape[2:]
     check_not_empty(op, x)
@@ -163,7 +166,8 @@ def convolve(
         windows,
     )
     if x.shape[1] == 0:
-        y, bias = y[:, :, :0], None  # torch drops the output channels and the bias (#101356)
+        # Torch drops the output channels (#101356); the bias has a gradient of zeros all the same.
+        y, bias = y[:, :, :0], None if bias is None else bias[:0]
     return finish(y, bias, channels_last, input)
 
 

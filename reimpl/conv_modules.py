@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from reimpl import arguments
 from reimpl.arguments import repeated
 from reimpl.conv import convolve, same_padding
 from reimpl.initial import conv_uniform_
@@ -149,7 +150,9 @@ class _Conv(ConvolutionModule):
             in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups,
             padding_mode, transposed=False,
         )  # fmt: skip
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        name = type(self).__name__
+        kernel = [arguments.extent(name, "kernel_size", k) for k in self.kernel_size]
+        shape = (out_channels, in_channels // groups, *kernel)
         self._make_parameters(shape, bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -162,6 +165,7 @@ class _Conv(ConvolutionModule):
                     f"{type(self).__name__}: padding must have {self._rank} entries with "
                     f"padding_mode={self.padding_mode!r}, got {self.padding}"
                 )
+            amounts = arguments.integers(type(self).__name__, "padding", tuple(amounts))
             padding = tuple(zip(amounts[::2], amounts[1::2], strict=True))[::-1]
         return convolve(
             type(self).__name__,

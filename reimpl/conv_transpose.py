@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import Ints, accumulator
+from reimpl.autocast import autocasted
 from reimpl.conv import WIDE, Size, check_bias, check_not_empty, check_tensors, finish
 from reimpl.layout import convolution_layout
 from reimpl.trilinear import spread
@@ -136,6 +137,7 @@ def convolve_transposed(
     dilation: Size,
 ) -> Tensor:
     """Transposed convolution over ``rank`` axes; ``op`` is the name that messages carry."""
+    input, weight, bias = autocasted("conv_transpose", input, weight, bias)
     G = check_tensors(op, rank, input, weight, bias, groups)
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     p = arguments.per_axis(op, "padding", padding, rank, 0)

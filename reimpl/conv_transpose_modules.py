@@ -38,7 +38,9 @@ class _ConvTranspose(ConvolutionModule):
             in_channels, out_channels, kernel_size, stride, repeated(padding, self._rank), dilation,
             output_padding, groups, padding_mode, transposed=True,
         )  # fmt: skip
-        shape = (in_channels, out_channels // groups, *self.kernel_size)
+        name = type(self).__name__
+        kernel = [arguments.extent(name, "kernel_size", k) for k in self.kernel_size]
+        shape = (in_channels, out_channels // groups, *kernel)
         self._make_parameters(shape, bias, device, dtype)
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:

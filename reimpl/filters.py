@@ -11,8 +11,10 @@ from math import isfinite
 import torch
 from torch import Tensor
 
+from reimpl import arguments
 from reimpl.activations import check
 from reimpl.arguments import REALS, accumulator
+from reimpl.autocast import autocasted
 from reimpl.correlation import check_image, correlate_along
 from reimpl.pullback import by_formulas
 
@@ -41,7 +43,9 @@ def gamma(input: Tensor, gamma: float) -> Tensor:
     >>> gamma(torch.tensor([0.0, 0.5, 1.0]), 2.0)
     tensor([0.0000, 0.2500, 1.0000])
     """
-    check("gamma", input, REALS, gamma=gamma)
+    (input,) = autocasted("pow", input)
+    check("gamma", input, REALS)
+    gamma = arguments.number("gamma", "gamma", gamma)
     if not (gamma > 0 and isfinite(gamma)):
         raise ValueError(f"gamma: gamma must be positive and finite, got {gamma}")
     return _power(input.to(accumulator(input.dtype)), float(gamma)).to(input.dtype)

@@ -157,6 +157,7 @@ def _windows(
 
 def _pair(op: str, name: str, value: Size, least: int) -> Ints:
     """An int for both axes, or two; unlike elsewhere a single entry does not serve both."""
+    value = arguments.unpacked(value)
     if isinstance(value, (tuple, list)) and len(value) != 2:
         raise RuntimeError(f"{op}: {name} must be an int or 2 ints, got {value}")
     return arguments.per_axis(op, name, value, 2, least)

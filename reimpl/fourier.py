@@ -16,6 +16,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import INTEGERS
+from reimpl.autocast import autocasted
 from reimpl.linear_map import linear_map
 from reimpl.spectrum import COMPLEX_OF, Lengths, resized, spectrum
 
@@ -51,6 +52,7 @@ def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = N
     >>> fft(torch.tensor([1.0, 2.0, 3.0, 4.0]))
     tensor([10.+0.j, -2.+2.j, -2.+0.j, -2.-2.j])
     """
+    (input,) = autocasted("fft_fft", input)
     return _transformed("fft", input, _length("fft", input, n, dim), norm, -1)
 
 
@@ -74,6 +76,7 @@ def ifft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = 
     >>> ifft(torch.tensor([10 + 0j, -2 + 2j, -2 + 0j, -2 - 2j])).real
     tensor([1., 2., 3., 4.])
     """
+    (input,) = autocasted("fft_ifft", input)
     return _transformed("ifft", input, _length("ifft", input, n, dim), norm, 1)
 
 
@@ -106,6 +109,7 @@ def fftn(
     tensor([[10., -2.],
             [-4.,  0.]])
     """
+    (input,) = autocasted("fft_fftn", input)
     return _transformed("fftn", input, _lengths("fftn", input, s, dim), norm, -1)
 
 
@@ -136,6 +140,7 @@ def ifftn(
     tensor([[1., 2.],
             [3., 4.]])
     """
+    (input,) = autocasted("fft_ifftn", input)
     return _transformed("ifftn", input, _lengths("ifftn", input, s, dim), norm, 1)
 
 

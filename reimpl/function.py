@@ -10,6 +10,8 @@ from torch import Tensor
 from torch._functorch.utils import unwrap_dead_wrappers
 from torch.autograd import Function, forward_ad
 
+from reimpl.autocast import suspended, untouched
+
 
 class Differentiable(Function):
     """An autograd Function with ``setup_context``, as torch.func and vmap need it.
@@ -25,6 +27,10 @@ class Differentiable(Function):
         if isinstance(forward, staticmethod):
             function: Any = forward.__func__
             function.__signature__ = inspect.signature(function)
+        for name in ("backward", "jvp"):
+            rule: Any = cls.__dict__.get(name)
+            if isinstance(rule, staticmethod):
+                setattr(cls, name, staticmethod(untouched(rule.__func__)))
 
 
 def call(plain: type[Differentiable], dual: type[Differentiable], *args: Any) -> Any:
@@ -35,6 +41,9 @@ def call(plain: type[Differentiable], dual: type[Differentiable], *args: Any) ->
     mostly. Otherwise it is called as ``Function.apply`` calls it, but for the binding of arguments
     to the signature, which ours need not.
     """
+    if torch._C._is_any_autocast_enabled():
+        with suspended():
+            return call(plain, dual, *args)
     if torch.compiler.is_compiling():
         return plain.apply(*args)
     if torch._C._are_functorch_transforms_active():

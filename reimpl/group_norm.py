@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from reimpl import arguments
 from reimpl.affine import shaped
 from reimpl.arguments import REALS, accumulator
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.standardize import standardize
 
@@ -48,7 +49,9 @@ def group_norm(
     >>> group_norm(torch.tensor([[1.0, 3.0, 5.0, 9.0]]), 2, eps=0.0)
     tensor([[-1.,  1., -1.,  1.]])
     """
-    G = _check(input, num_groups, weight, bias, eps)
+    eps = arguments.number("group_norm", "eps", eps)
+    input, weight, bias = autocasted("group_norm", input, weight, bias)
+    G = _check(input, num_groups, weight, bias)
     N, C, *L = input.shape
     x = input.to(accumulator(input.dtype)).reshape(N, G, C // G, prod(L))
     a, b = shaped(x.dtype, (1, G, C // G, 1), weight, bias)
@@ -57,14 +60,11 @@ def group_norm(
     return arrange(y, last).to(input.dtype)
 
 
-def _check(
-    input: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float
-) -> int:
+def _check(input: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None) -> int:
     op = "group_norm"
     arguments.tensor(op, "input", input)
     arguments.optional_tensor(op, "weight", weight)
     arguments.optional_tensor(op, "bias", bias)
-    arguments.number(op, "eps", eps)
     G, shape = arguments.integer(op, "num_groups", num_groups), tuple(input.shape)
     if len(shape) < 2:
         raise RuntimeError(f"{op}: input must have at least 2 axes, got {shape}")

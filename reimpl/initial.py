@@ -130,7 +130,7 @@ def _fans(op: str, tensor: Tensor) -> tuple[int, int]:
 
 
 def _xavier_std(op: str, tensor: Tensor, gain: float) -> float:
-    arguments.number(op, "gain", gain)
+    gain = arguments.number(op, "gain", gain)
     return gain * math.sqrt(2.0 / float(sum(_fans(op, tensor))))
 
 

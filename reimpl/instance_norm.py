@@ -56,7 +56,9 @@ def instance_norm(
     tensor([[[-1.,  1.],
              [-1.,  1.]]])
     """
-    _check(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    momentum = arguments.number("instance_norm", "momentum", momentum)
+    eps = arguments.number("instance_norm", "eps", eps)
+    _check(input, running_mean, running_var, weight, bias, use_input_stats)
     N, C, *L = input.shape
     x = input.to(accumulator(input.dtype))
     if use_input_stats:
@@ -80,8 +82,6 @@ def _check(
     weight: Tensor | None,
     bias: Tensor | None,
     use_input_stats: bool,
-    momentum: float,
-    eps: float,
 ) -> None:
     op = "instance_norm"
     arguments.tensor(op, "input", input)
@@ -89,8 +89,6 @@ def _check(
     parameters = {"weight": weight, "bias": bias}
     for name, t in (estimates | parameters).items():
         arguments.optional_tensor(op, name, t)
-    arguments.number(op, "momentum", momentum)
-    arguments.number(op, "eps", eps)
     if not isinstance(use_input_stats, bool):
         raise TypeError(f"{op}: use_input_stats must be a bool, got {use_input_stats!r}")
     shape = tuple(input.shape)

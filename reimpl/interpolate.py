@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reimpl import arguments, resampling
 from reimpl.arguments import REALS, Ints, accumulator
+from reimpl.autocast import autocasted
 from reimpl.avg_pool import adapt
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.resampling import Axis, Entries, remembered, resample
@@ -77,6 +78,8 @@ def interpolate(
     _check_sizes(op, shape, sizes, mode, f"size={size}, scale_factor={scale_factor}")
     if mode == "area":
         return adapt(op, rank, input, sizes)
+    if mode != "lanczos":
+        (input,) = autocasted("upsample", input)
     images = mode in _SELECTING or _RANKS[mode] == (2,)  # of bytes, for which torch has kernels
     arguments.dtype_among(op, input, (*REALS, torch.uint8) if images else REALS)
     skips = antialias or (input.dtype == torch.uint8 and mode not in _SELECTING)
@@ -143,8 +146,9 @@ def _sizes(
         sizes = _each(op, "size", size, len(L))
         return tuple([arguments.integer(op, "size", m) for m in sizes]), none
     factors = _each(op, "scale_factor", scale_factor, len(L))
-    for factor in factors:
-        arguments.number(op, "scale_factor", factor)
+    factors = tuple([arguments.number(op, "scale_factor", factor) for factor in factors])
+    if not recompute and any(isinstance(factor, Tensor) for factor in factors):
+        raise TypeError(f"{op}: scale_factor must be a number or several, got {scale_factor!r}")
     sizes = tuple([int(n * factor) for n, factor in zip(L, factors, strict=True)])
     return sizes, none if recompute else tuple(map(float, factors))
 

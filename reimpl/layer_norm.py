@@ -14,6 +14,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.affine import shaped
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.standardize import standardize
 
@@ -50,8 +51,9 @@ def layer_norm(
             [-1.,  1.]])
     """
     op = "layer_norm"
+    input, weight, bias = autocasted(op, input, weight, bias)
     arguments.tensor(op, "input", input)
-    arguments.number(op, "eps", eps)
+    eps = arguments.number(op, "eps", eps)
     K = _check(op, input, normalized_shape, weight=weight, bias=bias)
     arguments.dtype_among(op, input, REALS)
     arguments.parameters_alike(op, input, weight=weight, bias=bias)
@@ -89,9 +91,10 @@ def rms_norm(
     tensor([0.2000, 1.4000])
     """
     op = "rms_norm"
+    input, weight = autocasted(op, input, weight)
     arguments.tensor(op, "input", input)
     if eps is not None:
-        arguments.number(op, "eps", eps)
+        eps = arguments.number(op, "eps", eps)
     K = _check(op, input, normalized_shape, weight=weight)
     arguments.dtype_among(op, input, (*REALS, *COMPLEX))
     if weight is not None:

@@ -6,6 +6,8 @@ information, but they are made equal to torch's as well, since the next operator
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -63,6 +65,7 @@ def convolution_layout(
     padding_mode: str = "zeros",
     *,
     overhangs: bool = False,
+    uneven: Sequence[int] = (),
 ) -> bool:
     """Whether torch's convolution of ``x`` (N, C, *L) with ``w`` returns channels last.
 
@@ -70,15 +73,21 @@ def convolution_layout(
     every kernel for one and two axes (one axis is two, the first of size one, after
     ``input.contiguous()`` #48889), oneDNN's and cuDNN's for three. Empty and meta tensors are
     contiguous. Reflected and replicated inputs keep their layout, for two and three axes; wrapped
-    ones are contiguous. A complex convolution is three real ones. ``overhangs`` says that some
-    output_padding is no smaller than the stride, for which oneDNN has no kernel.
+    ones are contiguous. A complex convolution is three real ones, of strided views, which
+    ``contiguous()`` copies. ``overhangs`` says that some output_padding is no smaller than the
+    stride, for which oneDNN has no kernel.
+    ``uneven`` is how many more zeros ``padding="same"`` puts behind each axis than in front of it:
+    torch adds those first, which makes a new tensor.
     """
     if x.is_meta or x.numel() == 0:
         return False
     rank = x.dim() - 2
     kept = padding_mode == "zeros" or (rank > 1 and padding_mode != "circular")
+    if any(uneven):
+        x = _padded(x, uneven)
     if rank == 1:
-        x, w = x.contiguous().unsqueeze(2), w.unsqueeze(2)
+        x = _fresh(x) if x.is_complex() else x.contiguous()
+        x, w = x.unsqueeze(2), w.unsqueeze(2)
     if not ((kept and looks_channels_last(x)) or looks_channels_last(w)):
         return False
     if rank < 3 and not x.is_cuda:
@@ -88,6 +97,16 @@ def convolution_layout(
     if overhangs or not torch.backends.mkldnn.enabled:
         return False
     return x.dtype in _ONEDNN_HALF or (x.dtype in _SINGLE and _onednn(x, w, strided, groups))
+
+
+def _padded(x: Tensor, more: Sequence[int]) -> Tensor:
+    """A tensor like ``x`` with ``more`` entries per spatial axis, laid out as torch's padding does.
+
+    Its numbers are not set.
+    """
+    sizes = zip(x.shape[2:], more, strict=True)
+    y = x.new_empty(*x.shape[:2], *(l + m for l, m in sizes))
+    return arrange(y, x.dim() > 3 and looks_channels_last(x))
 
 
 def _onednn(x: Tensor, w: Tensor, strided: bool, groups: int) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from reimpl import arguments
 from reimpl.arguments import INTEGERS, REALS, accumulator
+from reimpl.autocast import autocasted
 from reimpl.function import Differentiable, call
 from reimpl.initial import conv_uniform_
 
@@ -34,6 +35,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> linear(torch.tensor([1.0, 2.0]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]), torch.ones(2))
     tensor([12., 18.])
     """
+    input, weight, bias = autocasted("linear", input, weight, bias)
     _check(input, weight, bias)
     dtype, I = accumulator(input.dtype), weight.shape[-1]
     M, shape = input.shape[:-1].numel(), (*input.shape[:-1], *weight.shape[:-1])
@@ -150,7 +152,7 @@ class Linear(nn.Module):
     ) -> None:
         super().__init__()
         for name, size in (("in_features", in_features), ("out_features", out_features)):
-            arguments.at_least("Linear", name, size, 0)
+            arguments.at_least("Linear", name, arguments.extent("Linear", name, size), 0)
         self.in_features = in_features
         self.out_features = out_features
         shapes = {"weight": (out_features, in_features), "bias": (out_features,)}

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from reimpl import arguments
 from reimpl.arguments import REALS, accumulator
+from reimpl.autocast import autocasted
 from reimpl.linear_map import linear_map
 from reimpl.pullback import by_formulas
 
@@ -53,12 +54,14 @@ def local_response_norm(
     """
     op = "local_response_norm"
     arguments.tensor(op, "input", input)
-    for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
-        arguments.number(op, name, value)
+    alpha = arguments.number(op, "alpha", alpha)
+    beta = arguments.number(op, "beta", beta)
+    k = arguments.number(op, "k", k)
     if input.dim() < 3:
         raise ValueError(f"{op}: input must have at least 3 axes, got {tuple(input.shape)}")
     if input.numel() == 0:
         return input
+    (input,) = autocasted((f"avg_pool{min(input.dim() - 1, 3)}d", "pow"), input)
     arguments.at_least(op, "size", size, 1)
     arguments.dtype_among(op, input, (*REALS, torch.int64))
     axis = 1 - input.dim()  # the channels, counted from the end

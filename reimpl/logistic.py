@@ -13,6 +13,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.activations import apply, check
 from reimpl.arguments import INTEGERS, REALS, accumulator
+from reimpl.autocast import autocasted
 from reimpl.pullback import by_formulas
 
 _FLOATING = (*REALS, torch.complex64, torch.complex128)
@@ -30,7 +31,10 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     >>> softplus(torch.tensor([0.0, 1000.0]))
     tensor([6.9315e-01, 1.0000e+03])
     """
-    check("softplus", input, REALS, beta=beta, threshold=threshold)
+    (input,) = autocasted("softplus", input)
+    check("softplus", input, REALS)
+    beta = arguments.number("softplus", "beta", beta, scalar=True)
+    threshold = arguments.number("softplus", "threshold", threshold, scalar=True)
 
     def soften(x: Tensor) -> Tensor:
         z = x * beta

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import INTEGERS, REALS, accumulator
+from reimpl.autocast import autocasted
 from reimpl.avg_pool import pool
 from reimpl.max_pool import max_pool1d, max_pool2d, max_pool3d
 from reimpl.pullback import by_formulas
@@ -102,7 +103,7 @@ def lp_pool(
 ) -> Tensor:
     """Power-average pooling; ``op`` is the name that messages carry."""
     arguments.tensor(op, "input", input)
-    arguments.number(op, "norm_type", norm_type)
+    norm_type = arguments.number(op, "norm_type", norm_type)
     if norm_type == 0:
         raise ZeroDivisionError(f"{op}: norm_type must not be zero, got {norm_type}")
     if rank > 1 and isinstance(kernel_size, (tuple, list)) and len(kernel_size) != rank:
@@ -113,6 +114,7 @@ def lp_pool(
         pooled = _MAX_POOL[rank - 1](input * sign, kernel_size, stride, 0, 1, ceil_mode)
         extremes = cast(Tensor, pooled)
         return extremes if norm_type > 0 else -extremes
+    (input,) = autocasted((f"avg_pool{rank}d", "pow"), input)
     x = power(input.to(accumulator(input.dtype)), norm_type)
     a = pool(op, rank, x, kernel_size, stride, 0, ceil_mode, True, None)
     if rank == 1:

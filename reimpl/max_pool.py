@@ -15,6 +15,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import INTEGERS, REALS
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.maxima import Adaptive, Looks, Regular, chosen, maxima, places
 from reimpl.pooling import pooled_input, pooled_windows
@@ -144,6 +145,8 @@ def adaptive_max_pool3d(
 def _max_pool(
     op: str, rank: int, input: Tensor, geometry: tuple[Any, ...], return_indices: bool
 ) -> Pooled:
+    if not return_indices:  # torch's kernel that returns them is not in its list
+        (input,) = autocasted(f"max_pool{rank}d", input)
     pooled_input(op, rank, input)
     alone = rank == 1 and not return_indices  # torch has a kernel of its own for this
     arguments.dtype_among(op, input, REALS if alone else (*REALS, *INTEGERS))
@@ -156,6 +159,7 @@ def _max_pool(
 def _adaptive_max_pool(
     op: str, rank: int, input: Tensor, output_size: Any, return_indices: bool
 ) -> Pooled:
+    (input,) = autocasted(f"adaptive_max_pool{rank}d", input)
     arguments.tensor(op, "input", input)
     if input.dim() not in (rank + 1, rank + 2) or 0 in input.shape[1:]:
         raise RuntimeError(
@@ -164,6 +168,7 @@ def _adaptive_max_pool(
         )
     arguments.dtype_among(op, input, REALS)
     L = tuple(input.shape[-rank:])
+    output_size = arguments.unpacked(output_size) if rank > 1 else output_size
     if rank > 1 and isinstance(output_size, (tuple, list)):
         if len(output_size) != rank:
             error = ValueError if len(output_size) >= input.dim() else RuntimeError

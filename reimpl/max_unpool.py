@@ -14,6 +14,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import REALS, Ints, repeated
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.selection import overwrite
 from reimpl.windows import spanned
@@ -104,6 +105,7 @@ def _max_unpool(
     padding: Size,
     output_size: Sequence[int] | None,
 ) -> Tensor:
+    (input,) = autocasted(f"max_unpool{max(rank, 2)}d", input)  # torch has no kernel for one axis
     arguments.tensor(op, "input", input)
     arguments.tensor(op, "indices", indices)
     M = tuple(input.shape[-rank:])
@@ -145,10 +147,14 @@ def _unpooled_size(
 ) -> Ints:
     rank = len(M)
     K = _per_axis(op, "kernel_size", kernel_size, rank)
-    s = K if stride is None else _per_axis(op, "stride", stride, rank)
+    s = _per_axis(op, "stride (or kernel_size without one)", K if stride is None else stride, rank)
     p = _per_axis(op, "padding", padding, rank)
-    L = tuple([spanned(m, k, ss, 1) - 2 * pp for m, k, ss, pp in zip(M, K, s, p, strict=True)])
-    if output_size is not None:
+    spans = zip(M, K, s, p, strict=True)
+    L = tuple([spanned(m, k, ss, 1) - 2 * pp for m, k, ss, pp in spans])
+    if output_size is None:
+        for name, values in (("kernel_size", K), ("stride", s), ("padding", p)):
+            arguments.integers(op, name, tuple([int(v) if type(v) is bool else v for v in values]))
+    else:
         if not isinstance(output_size, (tuple, list)):
             raise TypeError(f"{op}: output_size must be integers or None, got {output_size!r}")
         wanted = tuple([arguments.integer(op, "output_size", l) for l in output_size])
@@ -172,8 +178,13 @@ def _unpooled_size(
 
 
 def _per_axis(op: str, name: str, value: Any, rank: int) -> Ints:
-    """One integer per axis, a number for all of them; torch demands no more, not even a sign."""
-    entries = tuple([arguments.integer(op, name, v) for v in repeated(value, rank)])
+    """One number per axis, or one for all of them; torch demands no more, not even a sign.
+
+    Torch's Python computes a size from them, so that they need not be integers where another size
+    is wanted; only the kernel for three axes looks at stride and padding itself.
+    """
+    check = arguments.integer if rank == 3 and name != "kernel_size" else arguments.number
+    entries = tuple([check(op, name, v) for v in repeated(value, rank)])
     if len(entries) != rank:
         error = RuntimeError if name == "kernel_size" and len(entries) < rank else IndexError
         raise error(f"{op}: {name} must be an int or {rank} ints, got {value}")

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
+from reimpl.autocast import autocasted
 from reimpl.function import Differentiable, call
 
 
@@ -56,8 +57,10 @@ def normalize(
     tensor([[0.6000, 0.8000],
             [0.0000, 0.0000]])
     """
-    p = 2.0 if p is None else p
-    axes = _check(input, p, dim, eps, out)
+    p = 2.0 if p is None else _power(p)
+    eps = arguments.number("normalize", "eps", eps)
+    (input,) = autocasted("linalg_vector_norm", input)
+    axes = _check(input, p, dim, out)
     x = input.to(accumulator(input.dtype))
     x = x if input.dim() else x.reshape(1)
     least = torch.full((), eps, dtype=input.dtype, device=input.device).to(x.dtype).real
@@ -140,15 +143,18 @@ class _DualNormalize(_Normalize):
         return (dx - y * dn) / n.clamp_min(least), dn
 
 
-def _check(
-    input: Tensor, p: float, dim: int | Sequence[int] | None, eps: float, out: Tensor | None
-) -> Ints:
+def _power(p: Any) -> Any:
+    """The power as a number; torch raises a RuntimeError for anything else."""
+    try:
+        return arguments.number("normalize", "p", p)
+    except TypeError as error:
+        raise RuntimeError(str(error)) from None
+
+
+def _check(input: Tensor, p: float, dim: int | Sequence[int] | None, out: Tensor | None) -> Ints:
     """The axes of the vectors."""
     op = "normalize"
     arguments.tensor(op, "input", input)
-    if not isinstance(p, (int, float, Tensor)):
-        raise RuntimeError(f"{op}: p must be a real number, got {p!r}")
-    arguments.number(op, "eps", eps)
     if not (out is None or isinstance(out, Tensor)):
         raise RuntimeError(f"{op}: out must be a Tensor or None, got {out!r}")
     arguments.dtype_among(op, input, (*REALS, *COMPLEX))

@@ -21,9 +21,11 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, INTEGERS, REALS, accumulator
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.linear_map import linear_map
 
+_KERNELS = {"reflect": "reflection", "replicate": "replication", "circular": "circular"}
 MODES = ("zeros", "reflect", "replicate", "circular")
 Amounts = tuple[tuple[int, int], ...]
 
@@ -65,7 +67,7 @@ def pad(
     if not isinstance(mode, str):
         raise TypeError(f"pad: mode must be a string, got {mode!r}")
     if value is not None:
-        arguments.number("pad", "value", value)
+        value = arguments.number("pad", "value", value)
     if mode == "constant":
         return _surround(input, amounts, 0.0 if value is None else float(value))
     if mode not in MODES[1:]:
@@ -78,6 +80,7 @@ def pad(
             f"pad: pad must leave one or two axes of the input alone and have 2, 4 or 6 entries "
             f"with mode={mode!r}, got {tuple(pad)} for an input of {tuple(input.shape)}"
         )
+    (input,) = autocasted(f"{_KERNELS[mode]}_pad{len(amounts)}d", input)
     if mode != "circular":
         arguments.dtype_among("pad", input, (*REALS, *COMPLEX[1:], *INTEGERS))
     keeps_layout = mode != "circular" and input.dim() in (4, 5)

@@ -46,6 +46,7 @@ def gaussian_blur(
     tensor([[0.0000, 0.1065, 0.7870, 0.1065, 0.0000]])
     """
     check_image("gaussian_blur", input, padding_mode)
+    sigma = _positive("gaussian_blur", "sigma", sigma)
     r = _radius("gaussian_blur", sigma, truncate)
     return _blur(input.to(accumulator(input.dtype)), sigma, r, padding_mode).to(input.dtype)
 
@@ -73,6 +74,7 @@ def laplacian_of_gaussian(
     tensor([[True]])
     """
     check_image("laplacian_of_gaussian", input, padding_mode)
+    sigma = _positive("laplacian_of_gaussian", "sigma", sigma)
     r = _radius("laplacian_of_gaussian", sigma, truncate)
     g = gaussian_taps(sigma, r)
     bent = tuple([(k * k / sigma**4 - 1 / sigma**2) * g[k + r] for k in range(-r, r + 1)])
@@ -107,7 +109,8 @@ def difference_of_gaussians(
     tensor([[ 0.0000,  0.1676, -0.3351,  0.1676,  0.0000]])
     """
     check_image("difference_of_gaussians", input, padding_mode)
-    _check_positive("difference_of_gaussians", "k", k)
+    sigma = _positive("difference_of_gaussians", "sigma", sigma)
+    k = _positive("difference_of_gaussians", "k", k)
     narrow = _radius("difference_of_gaussians", sigma, truncate)
     wide = _radius("difference_of_gaussians", k * sigma, truncate)
     x = input.to(accumulator(input.dtype))
@@ -138,6 +141,7 @@ def gaussian_pyramid(
     """
     check_image("gaussian_pyramid", input, padding_mode)
     count = arguments.at_least("gaussian_pyramid", "levels", levels, 1)
+    sigma = _positive("gaussian_pyramid", "sigma", sigma)
     r = _radius("gaussian_pyramid", sigma, 4.0)
     pyramid = [
         input.clone(memory_format=torch.contiguous_format)
@@ -181,12 +185,12 @@ def _separable(x: Tensor, down: Taps, along: Taps, padding_mode: str) -> Tensor:
 
 def _radius(op: str, sigma: float, truncate: float) -> int:
     """Where the sampled Gaussian is cut off."""
-    _check_positive(op, "sigma", sigma)
-    _check_positive(op, "truncate", truncate)
-    return int(truncate * sigma + 0.5)
+    return int(_positive(op, "truncate", truncate) * _positive(op, "sigma", sigma) + 0.5)
 
 
-def _check_positive(op: str, name: str, value: float) -> None:
-    arguments.number(op, name, value)
-    if not (value > 0 and isfinite(value)):
-        raise ValueError(f"{op}: {name} must be positive and finite, got {value}")
+def _positive(op: str, name: str, value: float) -> float:
+    """``value`` as a positive number."""
+    number: float = arguments.number(op, name, value)
+    if not (number > 0 and isfinite(number)):
+        raise ValueError(f"{op}: {name} must be positive and finite, got {number}")
+    return number

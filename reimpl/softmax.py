@@ -19,6 +19,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import REALS, accumulator
+from reimpl.autocast import autocasted
 from reimpl.layout import arrange
 from reimpl.pullback import by_formulas
 
@@ -128,7 +129,7 @@ def _along(
     axis = _axis(op, input, dim)
     if not (dtype is None or isinstance(dtype, torch.dtype)):
         raise TypeError(f"{op}: dtype must be a torch.dtype or None, got {dtype!r}")
-    x = input if dtype is None else input.to(dtype)
+    x = autocasted("softmax", input)[0] if dtype is None else input.to(dtype)
     arguments.dtype_among(op, x, REALS)
     y = by_formulas(
         torch.atleast_1d(x.to(accumulator(x.dtype))),
