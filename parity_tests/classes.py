@@ -29,6 +29,7 @@ from parity_tests.trial import seeded, torchs, undisturbed
 
 Name = tuple[str, str]  # the parameter, and the class of it
 
+INPUTS = ("input", "x")  # an operator's first tensor; RMSNorm's is called x
 HALF = (torch.float16, torch.bfloat16)
 SAMPLES = 8  # calls that a class is tried on, of those that can be made to meet it
 TRIES = 3  # so many, before the operator is said not to have it; torch is slow to refuse
@@ -101,9 +102,7 @@ def left_out(call: Call, name: str, default: Any) -> Call | None:
     value = call.arguments.get(name)
     if isinstance(value, Recipe) or (isinstance(value, bool) and value != default):
         return None  # a flag says which tensors there are
-    return replace(
-        with_value(call, name, default), kinds={**call.kinds, name: kinds.LEFT_OUT}
-    )
+    return replace(with_value(call, name, default), kinds={**call.kinds, name: kinds.LEFT_OUT})
 
 
 def with_value(call: Call, name: str, value: Any) -> Call:
@@ -191,7 +190,7 @@ def states_of(op: Op, name: str) -> Iterator[Class]:
     smooth = tuple(d for d in op.dtypes if d.is_floating_point or d.is_complex)
     for word in ("parameter", "part_of_a_base", "negated"):
         yield state(word, dtypes=smooth)
-    for word in ("leaf", "non_leaf", "hooked", "inference"):
+    for word in ("leaf", "non_leaf", "hooked", "inference") if name in INPUTS else ():
         yield state(word, dtypes=smooth, check="forward")
     if wide:
         yield state("conjugated", dtypes=wide)
@@ -211,9 +210,7 @@ def stated(call: Call, recipe: Recipe, word: str) -> Recipe | None:
     return replace(recipe, state=word)
 
 
-def with_recipe(
-    call: Call, name: str, change: Callable[[Recipe], Recipe | None]
-) -> Call | None:
+def with_recipe(call: Call, name: str, change: Callable[[Recipe], Recipe | None]) -> Call | None:
     """The call with one tensor changed, if it has that tensor and can."""
     recipe = call.recipes().get(name)
     changed = change(recipe) if recipe is not None else None
@@ -236,19 +233,21 @@ def fills_of(name: str) -> Iterator[Class]:
         )
 
 
-def wider_of(name: str) -> Iterator[Class]:
+def wider_of(op: Op, name: str) -> Iterator[Class]:
     """A tensor in float32 beside an input of 16 bits: alone, and with all the others."""
 
     def alone(call: Call) -> Call | None:
-        return with_recipe(call, name, lambda r: replace(r, dtype="float32") if not r.dtype else None)
+        return with_recipe(
+            call, name, lambda r: replace(r, dtype="float32") if not r.dtype else None
+        )
 
     def all_of_them(call: Call) -> Call | None:
         first = next(iter(call.recipes()), None) if name in call.recipes() else None
         if first is None or len(call.recipes()) < 3:
             return None
-        inputs = ("input", "x", first)
+        kept = (*INPUTS, first, "cotangent")
         return call.with_recipes(
-            lambda n, r: r if n in (*inputs, "cotangent") or r.dtype else replace(r, dtype="float32")
+            lambda n, r: r if n in kept or r.dtype else replace(r, dtype="float32")
         )
 
     def count(call: Call) -> int:
@@ -256,7 +255,8 @@ def wider_of(name: str) -> Iterator[Class]:
         mine = name in tensors and tensors[name].dtype == "float32"
         return sum(r.dtype == "float32" for r in tensors.values()) if mine else 0
 
-    yield Class(name, "wider than input, alone", alone, lambda c: count(c) == 1, FINITE, HALF)
+    if not op.is_module:
+        yield Class(name, "wider than input, alone", alone, lambda c: count(c) == 1, FINITE, HALF)
     yield Class(
         name, "wider than input, as others are", all_of_them, lambda c: count(c) > 1, FINITE, HALF
     )
@@ -314,8 +314,9 @@ def candidates(op: Op) -> tuple[Class, ...]:
             found += [*fills_of(name), rank_of(name)]
         elif "eps" in op.parameters.parameters and name != "out":
             # Of normalisations torch documents it; elsewhere it depends on the kernel's choice.
-            found += wider_of(name)
+            found += wider_of(op, name)
     found += op.classes
+    found = [one for one in found if not one.dtypes or set(one.dtypes) & set(op.dtypes)]
     return (*found, ZERO_COTANGENT) if op.differentiable else tuple(found)
 
 
@@ -325,7 +326,7 @@ def tensors_of(op: Op) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for call in samples(op):
         names |= dict.fromkeys(n for n, r in call.recipes().items() if r.dtype is None)
-    return tuple(sorted(names, key=lambda n: n not in ("input", "x")))
+    return tuple(sorted(names, key=lambda n: n not in INPUTS))
 
 
 @cache
@@ -339,11 +340,7 @@ def samples(op: Op) -> tuple[Call, ...]:
 @cache
 def classes_of(op: Op) -> tuple[Class, ...]:
     """The classes that the operator has: some call can be made to meet them, and torch takes it."""
-    return tuple(
-        one
-        for one in candidates(op)
-        if one.key not in op.without and exists(op, one)
-    )
+    return tuple(one for one in candidates(op) if one.key not in op.without and exists(op, one))
 
 
 def exists(op: Op, one: Class) -> bool:
@@ -396,8 +393,12 @@ def met(op: Op, call: Call) -> set[Name]:
 
 @dataclass
 class Turns:
-    """Whose turn it is: how often each class was tried by the calls of one search and regime."""
+    """Whose turn it is: how often each class was tried by the calls of one search and regime.
 
+    The searches of an operator begin in different places, as ``start`` says, from 0 to 1.
+    """
+
+    start: float = 0.0
     tried: Counter[tuple[str, Name]] = field(default_factory=Counter)
 
     def twisted(
@@ -405,10 +406,10 @@ class Turns:
     ) -> tuple[Call, tuple[Class, ...]]:
         """The call made to meet a few classes, those least tried; torch takes the result."""
         chosen: list[Class] = []
-        for one in sorted(
-            (one for one in classes_of(op) if one.applies(regime, dtype, check)),
-            key=lambda one: (self.tried[regime, one.key], order(one, dtype)),
-        ):
+        able = [one for one in mixed(op) if one.applies(regime, dtype, check)]
+        first = int(self.start * len(able))
+        able = able[first:] + able[:first]
+        for one in sorted(able, key=lambda one: self.tried[regime, one.key]):
             edited = one.edit(call) if excludes_none(one, chosen) else None
             if edited is None:
                 continue
@@ -421,9 +422,10 @@ class Turns:
         return call, tuple(chosen)
 
 
-def order(one: Class, dtype: torch.dtype) -> int:
-    """Another one in every dtype, and mixed: neighbours are mostly of different parameters."""
-    return zlib.crc32(f"{one.key} {dtype}".encode())
+@cache
+def mixed(op: Op) -> tuple[Class, ...]:
+    """The classes of an operator so that neighbours are mostly of different parameters."""
+    return tuple(sorted(classes_of(op), key=lambda one: zlib.crc32(str(one.key).encode())))
 
 
 def excludes_none(one: Class, chosen: Sequence[Class]) -> bool:

@@ -1,7 +1,7 @@
 """Number kinds: the ways to write one number, of which torch takes more than Python's own.
 
-A call keeps plain numbers, and beside them how each is given (``Call.kinds``). So the conditions of
-known faults, the definitions and the truth see plain numbers, and only the call itself another kind.
+A call keeps plain numbers, and beside them how each is given (``Call.kinds``). So the conditions
+of known faults, the definitions and the truth see plain numbers; only the call sees another kind.
 """
 
 from __future__ import annotations

@@ -135,10 +135,15 @@ class Search:
     plan: Plan
     ledger: Ledger = field(default_factory=Ledger)
     stopped: Exception | None = None  # why it is of no use to go on
-    turns: classes.Turns = field(default_factory=classes.Turns)
+    turns: classes.Turns = field(init=False)
     # This round's calls as they were changed, and for which input classes; those of a failing one.
     twisted: dict[str, tuple[Call, tuple[classes.Class, ...]]] = field(default_factory=dict)
     failing: tuple[classes.Class, ...] | None = None
+
+    def __post_init__(self) -> None:
+        cells = len(self.cell.check.dtypes(self.cell.op))
+        later = 0.5 * (self.cell.check.name == "gradients")
+        self.turns = classes.Turns((self.dtype_number + later) / cells)
 
     def run(self) -> Failure | None:
         """Pinned calls first, then rounds in every regime, until something departs.
@@ -369,13 +374,13 @@ class Search:
         """The input classes that a call of this round was made to meet."""
         return next((given for call, given in self.twisted.values() if call is changed), ())
 
-    def classes_drawn(self, wanted: Callable[[], set[classes.Name]]) -> Iterator[set[classes.Name]]:
+    def classes_drawn(self, wanted: set[classes.Name]) -> Iterator[set[classes.Name]]:
         """The input classes that the search's calls meet, found by drawing, while any is wanted."""
         op, check = self.cell.op, self.cell.check.name
         for round in self.rounds():
             drawn: list[Drawn] = []
             dtype = self.dtype(round.number)
-            if wanted() & classes.within_reach(op, round.regime, dtype, check):
+            if wanted & classes.within_reach(op, round.regime, dtype, check):
                 self.draw(round, drawn.append)
             for call, features in drawn:
                 met = classes.met(op, self.changed(call, round, dtype))

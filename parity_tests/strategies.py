@@ -57,7 +57,9 @@ LONG = {
 }
 
 # A size for each kind of them: the longest.
-LONGEST = {kind: [n for n in LONG if kind in n][-1] for kind in ("rows", "taps", "channels", "batch")}
+LONGEST = {
+    kind: [n for n in LONG if kind in n][-1] for kind in ("rows", "taps", "channels", "batch")
+}
 
 integers = cache(st.integers)  # Hypothesis keeps them too, but looks long for them
 
@@ -159,14 +161,17 @@ class Draw:
 
     def channels(self) -> int:
         """Channels of one group: few, rarely more than a vector register holds."""
-        size = self.one_of((1, 0, 2) if self.degenerate else (1, 2, 3, 5, 17))
+        few = (1, 2, 3) if self.large else (1, 2, 3, 5, 17)
+        size = self.one_of((1, 0, 2) if self.degenerate else few)
         return self.long("channels", size)
 
     def kernel(self, rank: int, sizes: Sequence[int]) -> tuple[int, ...]:
         """Kernel sizes, one for each axis; a long one on the first axis alone."""
-        first, *others = self.per_axis("kernel", rank, lambda _: sizes)
-        long = int(self.long("taps", first))
-        return (long, *others) if long == first else (long, *(min(k, 3) for k in others))
+        kernel = self.per_axis("kernel", rank, lambda _: sizes)
+        if not self.large:
+            return kernel
+        first, *others = (min(k, 3) for k in kernel)
+        return int(self.long("taps", first)), *others
 
     # --- tensors ---
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from parity_tests import experiments
 from parity_tests.definitions import evaluate
 from parity_tests.experiments import Experiment, is_integer
 from parity_tests.op import Tensors
@@ -94,9 +95,17 @@ class Truth:
             return list(results.values())
 
         with seeded():
-            bounds = bound(fn, stored, computed_in(trial.dtype), rounding=trial.rounding)
+            bounds = bound(fn, stored, self.arithmetic, rounding=trial.rounding)
         paired = zip(produced, bounds, strict=True)
         return {name: with_class_of(self.values[name], b) for name, b in paired if b is not None}
+
+    @property
+    def arithmetic(self) -> torch.dtype:
+        """What the results are computed in: an output in the dtype that the call asks for."""
+        asked = self.call.arguments.get("dtype")
+        if self.experiment is experiments.forward and isinstance(asked, torch.dtype):
+            return asked
+        return computed_in(self.trial.dtype)
 
     def settles_cheaply(self, name: str, result: Tensor) -> bool:
         """Whether the result is within one rounding of the truth, so that no bound is needed.

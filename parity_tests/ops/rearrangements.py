@@ -71,7 +71,7 @@ def in_pads_order(pairs: Pairs) -> tuple[int, ...]:
 
 def draw_leading(d: Draw, mode: str) -> tuple[tuple[int, ...], bool]:
     """The axes before the padded ones, and whether the first is a batch that samples may vary."""
-    fewer = d.choice("axes before", (2, 1, 0) if mode == "constant" else (2,))
+    fewer = d.choice("axes before", (2, 1, 0) if mode == "constant" and not d.large else (2,))
     if fewer < 2:
         return (d.channels(),) * fewer, False
     batch = d.batch()
@@ -122,7 +122,10 @@ def by_index(
     And reflection in three axes leaves the gradient of an empty output uninitialised.
     """
     if mode == "constant":
-        return F.pad(input, pad, mode, value)
+        # Torch takes integers for floats, of which large ones are no integers any more.
+        large = isinstance(value, int) and abs(value) >= 2**53
+        y = F.pad(input, pad, mode, 0 if large else value)
+        return y.masked_fill(F.pad(torch.ones_like(input), pad) == 0, value) if large else y
     pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
     places = [
         torch.tensor([source(i, n, lo, hi, mode) for i in range(n + lo + hi)], dtype=torch.int64)
