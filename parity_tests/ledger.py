@@ -41,6 +41,7 @@ class Ledger:
     # By buffer and step: the worst ratio after so many steps on one state.
     by_step: dict[str, dict[int, float]] = field(default_factory=dict)
     pairs: dict[Pair, int] = field(default_factory=dict)
+    classes: Counter[tuple[str, str]] = field(default_factory=Counter)  # of inputs: see classes.py
     known: Counter[str] = field(default_factory=Counter)  # excused, by reason
     # By reason, where it was met first: the regime, and how many cases that took.
     first_known: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -59,6 +60,15 @@ class Ledger:
         """Pairs of parameter levels that a drawn call contained."""
         for pair in pairs:
             self.pairs[pair] = self.pairs.get(pair, 0) + 1
+
+    def meet_classes(self, classes: set[tuple[str, str]]) -> None:
+        """Input classes that a call met."""
+        self.classes.update(classes)
+
+    def meet_long(self, features: list[dict[str, Any]]) -> None:
+        """The long size of a call, if it had one."""
+        if "long" in features[0]:
+            self.classes["sizes", features[0]["long"]] += 1
 
     def note_time(self, trial: Trial, seconds: float) -> None:
         """How long a case took."""

@@ -35,7 +35,8 @@ class Mode:
         names = [n for n in wanted_names(call) if differentiable(tensors[n])]
         if self.requires_grad:
             for name in names:
-                tensors[name].requires_grad_()
+                if not tensors[name].is_inference():
+                    tensors[name].requires_grad_()
         if not self.tangents:
             return tensors
         return tensors | {

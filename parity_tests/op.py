@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from parity_tests import kinds
 from parity_tests.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Call:
     cotangent: Recipe = field(default_factory=lambda: Recipe(()))
     steps: tuple[Mapping[str, Any], ...] = ()
     training: bool = True  # a module's mode
+    kinds: Mapping[str, str] = field(default_factory=dict)  # how numbers are given: see kinds.py
 
     def recipes(self) -> dict[str, Recipe]:
         """The tensors of the call by name, state included."""
@@ -84,6 +86,7 @@ class Call:
         shown = {**self.arguments, **{f"state {k}": v for k, v in self.state.items()}}
         text = ", ".join(f"{k}={v}" for k, v in shown.items())
         text += "" if self.training else "; in eval mode"
+        text += "".join(f"; {k} given as {kind}" for k, kind in self.kinds.items())
         for i, step in enumerate(self.steps, start=1):
             text += f"; step {i}: " + ", ".join(f"{k}={v}" for k, v in step.items())
         return text
@@ -125,6 +128,9 @@ class Op:
     bad: tuple[Bad, ...] = ()
     pinned: tuple[Call, ...] = ()
     primitives: tuple[str, ...] = ()  # ATen operators it may call beyond the common list
+    classes: tuple[Any, ...] = ()  # of inputs, beside those that follow from the signature
+    # Classes that torch takes and nobody need: by parameter and name, with the reason.
+    without: Mapping[tuple[str, str], str] = field(default_factory=dict)
     relations: tuple[Callable[..., Any], ...] = ()  # promised by mathematics, see relations.py
     reference: Callable[..., Any] | None = None  # torch's composition, where it has no such name
     # What tells the truth about torch in that dtype, where torch in float64 does not: it selects
@@ -158,6 +164,7 @@ class Op:
         """What to call, and with which arguments: a module is built and given its state first."""
         drawn = call.arguments.items()
         arguments = {k: tensors[k] if isinstance(v, Recipe) else v for k, v in drawn}
+        arguments = as_given(arguments, call.kinds)
         for name in self.written(call):
             if arguments[name].requires_grad:  # autograd lets nobody write to a leaf
                 arguments[name] = arguments[name].clone()
@@ -176,6 +183,17 @@ class Op:
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
+
+
+def as_given(arguments: dict[str, Any], by: Mapping[str, str]) -> dict[str, Any]:
+    """Plain numbers in the kinds that the call names; what is left out is not passed."""
+    if not by:
+        return arguments
+    return {
+        k: kinds.given(by[k], v) if k in by else v
+        for k, v in arguments.items()
+        if by.get(k) != kinds.LEFT_OUT
+    }
 
 
 def install(module: nn.Module, state: Tensors) -> None:

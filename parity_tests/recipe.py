@@ -107,6 +107,25 @@ def odd_one(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dt
     return values
 
 
+def subnormal(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """N(0, 1) scaled to around the smallest normal number: most lie below it."""
+    if not _has_finfo(dtype):
+        return integers(random, shape, dtype)
+    return random.standard_normal(shape) * torch.finfo(dtype).tiny / 4
+
+
+def limit(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
+    """Numbers whose squares overflow in float16, where operators compute in float32.
+
+    In wider types they stay where squares do not overflow.
+    """
+    if not _has_finfo(dtype):
+        return integers(random, shape, dtype)
+    low, high = (0.5, 0.9) if dtype == torch.float16 else (0.2, 0.3)
+    powers = random.uniform(low, high, shape) * _exponents(dtype)
+    return random.choice([-1.0, 1.0], size=shape) * 2.0**powers
+
+
 def gaps(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
     """Small integers, and zeros all along an axis: vectors of length zero, empty windows."""
     values = integers(random, shape, dtype)
@@ -153,6 +172,8 @@ FILLS: dict[str, Fill] = {
         huge,
         tiny,
         mixed,
+        subnormal,
+        limit,
         special,
         odd_one,
         gaps,
@@ -219,6 +240,63 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
+# --- States: what else a tensor can be; each takes a plain tensor of floating-point numbers ---
+
+
+def leaf(t: Tensor) -> Tensor:
+    return t.requires_grad_()
+
+
+def non_leaf(t: Tensor) -> Tensor:
+    return t.requires_grad_() * 1  # by a number: the strides stay as they are
+
+
+def parameter(t: Tensor) -> Tensor:
+    return torch.nn.Parameter(t)
+
+
+def hooked(t: Tensor) -> Tensor:
+    t.requires_grad_().register_hook(lambda gradient: gradient)
+    return t
+
+
+def conjugated(t: Tensor) -> Tensor:
+    return t.conj().resolve_conj().conj() if t.is_complex() else t
+
+
+def negated(t: Tensor) -> Tensor:
+    return (-t)._neg_view()
+
+
+def part_of_a_base(t: Tensor) -> Tensor:
+    return torch.cat((t.flatten(), t.new_zeros(8)))[: t.numel()].view(t.shape)
+
+
+def inference(t: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return t.clone()
+
+
+def zero_tensor(t: Tensor) -> Tensor:
+    return torch._efficientzerotensor(t.shape, dtype=t.dtype, device=t.device)
+
+
+STATES: dict[str, Layout] = {
+    state.__name__: state
+    for state in (
+        leaf,
+        non_leaf,
+        parameter,
+        hooked,
+        conjugated,
+        negated,
+        part_of_a_base,
+        inference,
+        zero_tensor,
+    )
+}
+
+
 @lru_cache(32)  # the subject, torch and the oracle are given the same numbers one after the other
 def filled(fill: str, shape: tuple[int, ...], seed: int, dtype: torch.dtype) -> Tensor:
     """A recipe's numbers in float64, shared by all who ask for them."""
@@ -241,6 +319,7 @@ class Recipe:
     values: tuple[float, ...] | None = None  # literal numbers instead of a fill
     written: bool = False  # updated in place by the operator: no two elements may share memory
     fixed: bool = False  # samples of one call leave its layout alone
+    state: str | None = None  # besides its layout: one of STATES
 
     def numbers(self, dtype: torch.dtype) -> Tensor:
         """The numbers, before rounding to ``dtype``; not to be written to."""
@@ -258,12 +337,12 @@ class Recipe:
             other = replace(self, seed=self.seed + 1) if self.values is None else self
             numbers = torch.complex(numbers, other.numbers(dtype))
         layout = contiguous if self.written and self.layout == "expanded" else LAYOUTS[self.layout]
-        return layout(numbers.to(dtype=dtype, device=device, copy=True))
+        made = layout(numbers.to(dtype=dtype, device=device, copy=True))
+        return made if self.state is None else STATES[self.state](made)
 
     def __str__(self) -> str:
         parts = [str(list(self.shape)), self.fill if self.values is None else str(self.values)]
         if self.layout != "contiguous":
             parts.append(self.layout)
-        if self.dtype:
-            parts.append(self.dtype)
+        parts += [word for word in (self.dtype, self.state) if word]
         return " ".join(parts)

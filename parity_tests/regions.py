@@ -23,10 +23,11 @@ __all__ = [
     "empty_output",
     "empty_with_parameters",
     "evaluates",
+    "filled_with",
     "has_a_negative_padding",
     "has_a_tap_of_padding",
     "has_a_window_of_padding",
-    "has_a_window_of_padding_alone",
+    "in_state",
     "keeps_a_size",
     "laid_out_oddly",
     "looks_like_an_image",
@@ -65,6 +66,16 @@ def of_another_dtype(call: Call, name: str) -> bool:
     """A tensor is there, and not of the dtype under test."""
     recipe = call.recipes().get(name)
     return recipe is not None and recipe.dtype is not None
+
+
+def filled_with(call: Call, fill: str) -> bool:
+    """Some tensor, the cotangent included, has that fill."""
+    return any(r.fill == fill for r in (*call.recipes().values(), call.cotangent))
+
+
+def in_state(call: Call, state: str) -> bool:
+    """Some tensor, the cotangent included, is in that state, besides how it lies."""
+    return any(r.state == state for r in (*call.recipes().values(), call.cotangent))
 
 
 def without_onednn(call: Call) -> bool:
@@ -158,15 +169,6 @@ def outreaches(axis: Axis) -> bool:
     tap = axis.dilation * (axis.kernel - 1) - axis.padding
     # A second derivative swaps stride and dilation: then padding as wide as the grid will do.
     return max(window, tap, axis.padding) >= axis.size
-
-
-def has_a_window_of_padding_alone(call: Call) -> bool:
-    """On some axis a window of a convolution meets padding with all of its taps."""
-    return any(
-        all(not 0 <= a.stride * m + a.dilation * k - a.padding < a.size for k in range(a.kernel))
-        for a in axes(call)
-        for m in range(a.windows)
-    )
 
 
 def padded_by_its_size(call: Call) -> bool:

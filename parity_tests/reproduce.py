@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity_tests import experiments, recipe, subjects
+from parity_tests import experiments, kinds, recipe, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.expectations import Expectation
 from parity_tests.modes import MODES, PLAIN, Mode, wanted_names
 from parity_tests.op import Call, from_json, to_json
 from parity_tests.ops import named
-from parity_tests.recipe import FILLS, LAYOUTS, Recipe
+from parity_tests.recipe import FILLS, LAYOUTS, STATES, Recipe
 from parity_tests.search import run_check
 from parity_tests.trial import Trial, cotangent_recipe
 
@@ -223,11 +223,13 @@ def runner(trial: Trial, over: Mapping[str, Recipe], mode: Mode) -> list[str]:
     lines = [
         "def run(target, convert):",
         "    t = {name: convert(x) for name, x in tensors.items()}",
+        *states_given("t", trial.call.recipes()),
         *mode_code(mode, call),
     ]
     if differentiated:
         lines += [
             "    c = {name: convert(x) for name, x in cotangents.items()}",
+            *states_given("c", over),
             f"    wanted = [t[name].requires_grad_() for name in {list(call.wanted)}]",
         ]
     lines += called(trial)
@@ -274,8 +276,13 @@ def called(trial: Trial) -> list[str]:
     """The lines that call the target, once or for every step."""
     call, op = trial.call, trial.op
     names = op.parameters.parameters if op.is_module else {}
-    built = ", ".join(f"{k}={code(k, v)}" for k, v in call.arguments.items() if k in names)
-    given = {k: code(k, v) for k, v in call.arguments.items() if k not in names}
+    shown = {
+        k: code(k, v, call.kinds.get(k))
+        for k, v in call.arguments.items()
+        if call.kinds.get(k) != kinds.LEFT_OUT
+    }
+    built = ", ".join(f"{k}={v}" for k, v in shown.items() if k in names)
+    given = {k: v for k, v in shown.items() if k not in names}
     passed = ", ".join(f"{k}={v}" for k, v in given.items())
     lines = [f"    module = target({built})"] if op.is_module else []
     for key in call.state:
@@ -325,20 +332,31 @@ def action_code(action: str) -> list[str]:
     return [f"    module.{name}()"]
 
 
-def code(name: str, value: Any) -> str:
-    """An argument as source: a tensor by its place in ``t``."""
+def code(name: str, value: Any, kind: str | None = None) -> str:
+    """An argument as source: a tensor by its place in ``t``, a number in its kind."""
+    if kind is not None:
+        return kinds.source(kind, value)
     if isinstance(value, float) and not isfinite(value):
         return f"float({str(value)!r})"
     return f"t[{name!r}]" if isinstance(value, Recipe) else repr(value)
 
 
+def states_given(names: str, recipes: Mapping[str, Recipe]) -> list[str]:
+    """The lines that put the subject's tensors into their states."""
+    states = [(name, recipe.state) for name, recipe in recipes.items() if recipe.state]
+    lines = [f"        {names}[{name!r}] = {state}({names}[{name!r}])" for name, state in states]
+    return ["    if convert is copied:", *lines] if lines else []
+
+
 def layouts_used(call: Call) -> list[str]:
-    """The source of the layouts that the call's tensors have."""
+    """The source of the layouts and the states that the call's tensors have."""
     recipes = (*call.recipes().values(), call.cotangent)
     used = {r.layout for r in recipes if not (r.written and r.layout == "expanded")}
-    lines = ["from torch import Tensor", ""] if used - {"contiguous"} else []
-    for layout in sorted(used - {"contiguous"}):
-        lines += ["", *inspect.getsource(LAYOUTS[layout]).rstrip().splitlines(), ""]
+    functions = [LAYOUTS[layout] for layout in sorted(used - {"contiguous"})]
+    functions += [STATES[state] for state in sorted({r.state for r in recipes if r.state})]
+    lines = ["from torch import Tensor", ""] if functions else []
+    for function in functions:
+        lines += ["", *inspect.getsource(function).rstrip().splitlines(), ""]
     return lines
 
 

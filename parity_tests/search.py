@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
+from parity_tests import classes
 from parity_tests.checks import Check
 from parity_tests.expectations import Expectation, excuse
 from parity_tests.ledger import Ledger
@@ -135,6 +136,15 @@ class Search:
     plan: Plan
     ledger: Ledger = field(default_factory=Ledger)
     stopped: Exception | None = None  # why it is of no use to go on
+    turns: classes.Turns = field(init=False)
+    # This round's calls as they were changed, and for which input classes; those of a failing one.
+    twisted: dict[str, tuple[Call, tuple[classes.Class, ...]]] = field(default_factory=dict)
+    failing: tuple[classes.Class, ...] | None = None
+
+    def __post_init__(self) -> None:
+        cells = len(self.cell.check.dtypes(self.cell.op))
+        later = 0.5 * (self.cell.check.name == "gradients")
+        self.turns = classes.Turns((self.dtype_number + later) / cells)
 
     def run(self) -> Failure | None:
         """Pinned calls first, then rounds in every regime, until something departs.
@@ -222,9 +232,9 @@ class Search:
         number, met = 0, {regime: set[tuple[str, Any]]() for regime in takers}
         for turn in range(count):
             for regime in regimes:
-                if regime == "large":  # as dear as a round of small ones
+                if regime == "large":
                     if turn < profile.rounds:
-                        yield Round(regime, number, {}, 1, simplest=False)
+                        yield from self.long_rounds(number)
                 else:
                     if regime == "degenerate":
                         forced = besides[turn // 2] if turn % 2 and turn // 2 < len(besides) else {}
@@ -234,6 +244,15 @@ class Search:
                     more = 2 if regime == "special" and profile.covers else 1
                     yield Round(regime, number, forced, more * examples + 1, simplest=True)
                 number += 1
+
+    def long_rounds(self, number: int) -> Iterator[Round]:
+        """Calls with one long size; the cells of a check share the sizes out among them."""
+        op, check = self.cell.op, self.cell.check
+        sizes, cells = classes.long_sizes(op), len(check.dtypes(op))
+        first = stream(op.name, check.name, self.plan.seed) + self.dtype_number
+        for i in range(-(-len(sizes) // cells)):
+            forced = {"long": sizes[(first + i * cells) % len(sizes)]}
+            yield Round("large", number, forced, 1, simplest=False)
 
     def rows_to_cover(self) -> list[Levels]:
         """Choices of levels that this cell must meet.
@@ -268,19 +287,23 @@ class Search:
         cell = self.cell
         dtype = self.dtype(round.number)
         found: list[Failure] = []
+        self.twisted, self.failing = {}, None
 
         def holds(drawn: Drawn) -> None:
             if self.stopped:
                 return
             call, features = drawn
+            changed = self.changed(call, round, dtype)
             try:
-                self.check_call(call, round.regime, dtype)
+                self.check_call(changed, round.regime, dtype)
             except Departure as departure:
                 found.append(Failure(departure.trial, departure))
+                self.failing = self.classes_given(changed)
                 raise
             except (Unsupported, InvalidCall) as error:
                 self.stopped = error
             self.ledger.meet(met_pairs(cell.op, features))
+            self.ledger.meet_long(features)
 
         try:
             self.draw(round, holds, with_steps=cell.check.steps)
@@ -328,12 +351,49 @@ class Search:
             self.draw(round, lambda drawn: met.update(met_pairs(self.cell.op, drawn[1])))
         return met
 
+    def changed(self, call: Call, round: Round, dtype: torch.dtype) -> Call:
+        """A drawn call with another batch size and layout, and made to meet a few input classes.
+
+        One in three is left without. The same call is always changed alike, and while a failure is
+        shrunk the smaller ones are changed as the failing one was: Hypothesis asks for both.
+        """
+        op, check = self.cell.op, self.cell.check.name
+        call = evaluated(op, varied(call, round.regime))
+        if check not in classes.COUNTING or (call.cotangent.seed >> 8) % 3 == 1:
+            return call
+        name = repr((call, round.number))
+        if name not in self.twisted:
+            if excuse(self.trial(call, round.regime, dtype), crash=True):
+                self.twisted[name] = call, ()
+            elif self.failing is not None:
+                self.twisted[name] = classes.again(op, call, self.failing, dtype), self.failing
+            else:
+                self.twisted[name] = self.turns.twisted(op, call, round.regime, dtype, check)
+        return self.twisted[name][0]
+
+    def classes_given(self, changed: Call) -> tuple[classes.Class, ...]:
+        """The input classes that a call of this round was made to meet."""
+        return next((given for call, given in self.twisted.values() if call is changed), ())
+
+    def classes_drawn(self, wanted: set[classes.Name]) -> Iterator[set[classes.Name]]:
+        """The input classes that the search's calls meet, found by drawing, while any is wanted."""
+        op, check = self.cell.op, self.cell.check.name
+        for round in self.rounds():
+            drawn: list[Drawn] = []
+            dtype = self.dtype(round.number)
+            if wanted & classes.within_reach(op, round.regime, dtype, check):
+                self.draw(round, drawn.append)
+            for call, features in drawn:
+                met = classes.met(op, self.changed(call, round, dtype))
+                yield met | {("sizes", features[0][name]) for name in features[0] if name == "long"}
+
     def check_call(self, call: Call, regime: str, dtype: torch.dtype) -> None:
         """One drawn call."""
         if self.cell.op.written(call) and not self.plan.subject.abilities.in_place:
             return
-        trial = self.trial(evaluated(self.cell.op, varied(call, regime)), regime, dtype)
+        trial = self.trial(call, regime, dtype)
         trial.measured = regime == "exact" or trial.one_in(MEASURED, "measured")
+        self.ledger.meet_classes(classes.met(self.cell.op, call))
         start = time.perf_counter()
         try:
             run_check(self.cell.check, trial)
@@ -394,6 +454,15 @@ def rounds_of_calls(op: Op, regime: str, *, examples: int, seed: int) -> list[Ca
     return drawn
 
 
+def drawn_with(op: Op, regime: str, forced: Levels) -> bool:
+    """Whether one of a few calls drawn with these levels has the long size among them."""
+    met: list[bool] = []
+    drawn = calls(op, regime, forced)
+    name = (op.name, regime, forced["long"])
+    draw_each(drawn, lambda d: met.append(d[1][0].get("long") == forced["long"]), 4, name)
+    return any(met)
+
+
 def draw_each(
     strategy: SearchStrategy[Drawn],
     use: Callable[[Drawn], None],
@@ -445,16 +514,25 @@ def run_check(check: Check, trial: Trial) -> None:
 
 
 def simplified(check: Check, failure: Failure) -> Failure:
-    """The same failure on simpler data: contiguous where it may be, then zeros, ones, signs, …"""
+    """The same failure on simpler data: plain numbers, contiguous tensors, then zeros, ones, …"""
+    for name in failure.trial.call.kinds:
+        others = {k: v for k, v in failure.trial.call.kinds.items() if k != name}
+        plain = replace(failure.trial, call=replace(failure.trial.call, kinds=others))
+        failure = the_same(failure, rerun(check, plain)) or failure
     for name in (*failure.trial.call.recipes(), "cotangent"):
         for simpler in simpler_recipes(recipe_named(failure.trial.call, name)):
             call = with_recipe(failure.trial.call, name, simpler)
-            again = rerun(check, replace(failure.trial, call=call))
-            kinds = {f.departure.details.get("kind") for f in (failure, again) if f}
-            if again is not None and len(kinds) == 1:
+            again = the_same(failure, rerun(check, replace(failure.trial, call=call)))
+            if again is not None:
                 failure = again
                 break
     return failure
+
+
+def the_same(failure: Failure, again: Failure | None) -> Failure | None:
+    """The second failure, if it is one of the same kind."""
+    kinds = {f.departure.details.get("kind") for f in (failure, again) if f}
+    return again if len(kinds) == 1 else None
 
 
 def with_recipe(call: Call, name: str, recipe: Recipe) -> Call:
@@ -471,6 +549,8 @@ def simpler_recipes(recipe: Recipe) -> Iterator[Recipe]:
     """What to try instead, simplest first."""
     if recipe.values is not None:
         return
+    if recipe.state is not None:
+        yield replace(recipe, state=None)
     fills = list(FILLS)
     for fill in fills[: fills.index(recipe.fill)]:
         yield replace(recipe, fill=fill, layout="contiguous")

@@ -43,6 +43,24 @@ _FILLS = {
     "large": ("normal",),
 }
 
+# Sizes at which kernels block, unroll and switch algorithms, on both sides of powers of two. In the
+# large regime one of them is long at a time, and everything else small.
+LONG = {
+    "rows of 129 to 512": (129, 255, 256, 257, 511, 512),
+    "rows of 513 to 1024": (513, 1000, 1009, 1023, 1024),
+    "rows of 1025 to 4097": (1025, 2047, 2048, 2049, 4095, 4096, 4097),
+    "10 to 63 taps": (10, 15, 16, 17, 31, 32, 33, 63),
+    "64 to 255 taps": (64, 65, 127, 128, 129, 255),
+    "256 to 300 taps": (256, 257, 300),
+    "channels beyond 67": (68, 127, 128, 129, 255, 256, 257),
+    "a batch beyond 5": (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65),
+}
+
+# A size for each kind of them: the longest.
+LONGEST = {
+    kind: [n for n in LONG if kind in n][-1] for kind in ("rows", "taps", "channels", "batch")
+}
+
 integers = cache(st.integers)  # Hypothesis keeps them too, but looks long for them
 
 
@@ -62,6 +80,9 @@ class Draw:
         # of them, so that a row stands for more than one combination.
         self._loose = bool(forced) and draw(st.booleans())
         self._seed = draw(st.integers(0, 2**16 - 1))
+        self._long = ""
+        if regime == "large":
+            self._long = forced.get("long") or self.one_of(tuple(LONG))
         self._tensors = 0
 
     # --- choices ---
@@ -114,29 +135,43 @@ class Draw:
 
     @property
     def large(self) -> bool:
-        """Whether sizes are wanted at which kernels block, unroll and switch algorithms."""
+        """Whether one size is to be long."""
         return self.regime == "large"
+
+    def long(self, kind: str, size: T) -> T | int:
+        """A long size in place of the drawn one, if it is that kind's turn in the large regime."""
+        if kind not in self._long or "long" in self.features[0]:
+            return size
+        self.features[0]["long"] = self._long
+        return self.one_of(LONG[self._long])
+
+    def row(self, size: int) -> int:
+        """The size of an axis that may be a long one."""
+        return int(self.long("rows", size))
 
     def batch(self) -> int | None:
         """The batch size; None means an unbatched call. Samples of the call vary it."""
-        usual = (4, 5) if self.large else (2, None, 1, 3)
-        return self.choice("batch", (1, 2, 0, None) if self.degenerate else usual)
+        size = self.choice("batch", (1, 2, 0, None) if self.degenerate else (2, None, 1, 3))
+        return self.long("batch", size)
 
     def batch_size(self) -> int:
         """The batch size where every call has one."""
-        usual = (4, 5) if self.large else (2, 1, 3)
-        return self.choice("batch", (1, 2, 0) if self.degenerate else usual)
+        size = self.choice("batch", (1, 2, 0) if self.degenerate else (2, 1, 3))
+        return self.long("batch", size)
 
     def channels(self) -> int:
         """Channels of one group: few, rarely more than a vector register holds."""
-        usual = (64, 67) if self.large else (1, 2, 3, 5, 17)
-        return self.one_of((1, 0, 2) if self.degenerate else usual)
+        few = (1, 2, 3) if self.large else (1, 2, 3, 5, 17)
+        size = self.one_of((1, 0, 2) if self.degenerate else few)
+        return self.long("channels", size)
 
     def kernel(self, rank: int, sizes: Sequence[int]) -> tuple[int, ...]:
-        """Kernel sizes, one for each axis; a large one on the first axis alone."""
-        return self.per_axis(
-            "kernel", rank, lambda axis: (8, 9) if self.large and axis == 0 else sizes
-        )
+        """Kernel sizes, one for each axis; a long one on the first axis alone."""
+        kernel = self.per_axis("kernel", rank, lambda _: sizes)
+        if not self.large:
+            return kernel
+        first, *others = (min(k, 3) for k in kernel)
+        return int(self.long("taps", first)), *others
 
     # --- tensors ---
 
@@ -190,7 +225,7 @@ def varied(call: Call, regime: str) -> Call:
 
     def vary(name: str, recipe: Recipe) -> Recipe:
         shape, layout = recipe.shape, recipe.layout
-        if recipe.batched and shape[0]:
+        if recipe.batched and shape[0] and regime != "large":
             shape = (shape[0] % 3 + 1, *shape[1:])
         if not recipe.fixed and (regime == "layout" or recipe.layout == "contiguous"):
             hashed = (recipe.seed * 2654435761 + 40503 + len(name)) // 7

@@ -201,7 +201,7 @@ def cotangent_recipe(call: Call, name: str, output: Tensor, dtype: torch.dtype) 
     like, seed = call.cotangent, (call.cotangent.seed << 16) + stream_of(name) % 2**16
     other = output.is_complex() and not dtype.is_complex
     own = str(dtype.to_complex()).removeprefix("torch.") if other else None
-    return Recipe(tuple(output.shape), like.fill, like.layout, seed, dtype=own)
+    return Recipe(tuple(output.shape), like.fill, like.layout, seed, dtype=own, state=like.state)
 
 
 def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, device: str) -> Tensor:
@@ -247,6 +247,9 @@ def surroundings() -> dict[str, Any]:
         "matmul precision": torch.get_float32_matmul_precision(),
         "cuDNN's benchmark": torch.backends.cudnn.benchmark,
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "default device": torch.get_default_device(),
+        "autocast on the CPU": torch.is_autocast_enabled("cpu"),
+        "autocast on CUDA": torch.is_autocast_enabled("cuda"),
     }
 
 

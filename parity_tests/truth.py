@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from parity_tests import experiments
 from parity_tests.definitions import evaluate
 from parity_tests.experiments import Experiment, is_integer
 from parity_tests.op import Op, Tensors
@@ -37,12 +39,13 @@ class Truth:
         self.experiment = experiment
         self.cotangents: Tensors = {}
         self.stored_cotangents: Tensors = {}
-        self.stored = trial.call.tensors(trial.dtype)
+        self.call = replace(trial.call, kinds={})  # the same numbers, plainly written
+        self.stored = {n: stateless(t) for n, t in trial.call.tensors(trial.dtype).items()}
         self.inputs = {name: exactly(t) for name, t in self.stored.items()}
         try:
             with torch.backends.mkldnn.flags(enabled=False), seeded():
                 results = experiment(
-                    trial.op, trial.oracle, trial.call, self._copies(), self._cotangent
+                    trial.op, trial.oracle, self.call, self._copies(), self._cotangent
                 )
         except Exception as error:
             raise InvalidCall(f"{trial.op.name}({trial.call}): torch says {error}") from error
@@ -55,7 +58,7 @@ class Truth:
 
     def _cotangent(self, name: str, output: Tensor) -> Tensor:
         made = cotangent_of(self.trial.call, name, output, self.trial.dtype, "cpu")
-        self.stored_cotangents[name] = made
+        self.stored_cotangents[name] = stateless(made)
         self.cotangents[name] = exactly(made)
         return self.cotangents[name].clone()
 
@@ -98,22 +101,26 @@ class Truth:
         def fn(*tensors: Tensor) -> list[Tensor]:
             given = dict(zip(names, tensors, strict=True))
             own = {name: given[name] for name in self.inputs}
-            results = self.experiment(
-                trial.op, oracle, trial.call, own, lambda name, _: given[name]
-            )
+            results = self.experiment(trial.op, oracle, self.call, own, lambda name, _: given[name])
             produced[:] = results
             return list(results.values())
 
         with seeded():
             bounds = bound(
-                fn,
-                stored,
-                computed_in(trial.dtype),
-                rounding=trial.rounding,
-                unlimited=unlimited,
+                fn, stored, self.arithmetic, rounding=trial.rounding, unlimited=unlimited
             )
         paired = zip(produced, bounds, strict=True)
         return {name: b for name, b in paired if b is not None}
+
+    @property
+    def arithmetic(self) -> torch.dtype:
+        """What the results are computed in: an output in the dtype that the call asks for."""
+        asked, own = self.call.arguments.get("dtype"), computed_in(self.trial.dtype)
+        if not isinstance(asked, torch.dtype):
+            return own
+        if self.experiment is experiments.forward:
+            return asked
+        return max(own, asked, key=lambda dtype: torch.finfo(dtype).eps)  # gradients pass both
 
     def settles_cheaply(self, name: str, result: Tensor) -> bool:
         """Whether the result is within one rounding of the truth, so that no bound is needed.
@@ -263,8 +270,14 @@ def computed_in(dtype: torch.dtype) -> torch.dtype:
     return dtype if floating else torch.get_default_dtype()
 
 
+def stateless(t: Tensor) -> Tensor:
+    """The tensor without graph, and with its numbers as they are read; see ``recipe.STATES``."""
+    return t.detach().resolve_conj().resolve_neg()
+
+
 def exactly(t: Tensor) -> Tensor:
     """A contiguous copy with the same numbers, in double precision where they are not integers."""
     wide = torch.complex128 if t.is_complex() else torch.float64
+    t = stateless(t)
     same = t if is_integer(t) else t.to(wide)
     return same.clone(memory_format=torch.contiguous_format)  # fresh strides along single entries

@@ -214,14 +214,15 @@ def _checked(op: str, input: Tensor) -> None:
 
 
 def _positive(op: str, name: str, n: int) -> int:
-    if arguments.integer(op, name, n) < 1:
+    length = arguments.integer(op, name, n)
+    if length < 1:
         raise RuntimeError(f"{op}: {name}, or input's size, must be positive, got {n}")
-    return n
+    return length
 
 
 def _axis(op: str, input: Tensor, dim: int) -> int:
     """The axis counted from the end."""
-    d = input.dim()
-    if not -d <= arguments.integer(op, "dim", dim) < d:
+    d, axis = input.dim(), arguments.integer(op, "dim", dim)
+    if not -d <= axis < d:
         raise IndexError(f"{op}: dim must be from {-d} to {d - 1}, got {dim}")
-    return dim - d if dim >= 0 else dim
+    return axis - d if axis >= 0 else axis

@@ -69,7 +69,9 @@ def pad(
     if value is not None:
         value = arguments.number("pad", "value", value)
     if mode == "constant":
-        return _surround(input, amounts, 0.0 if value is None else float(value))
+        # Integers stay what they are: above 2**53 a float would be another number.
+        exact = value if isinstance(value, int) else 0.0 if value is None else float(value)
+        return _surround(input, amounts, exact)
     if mode not in MODES[1:]:
         modes = ("constant", *MODES[1:])
         raise NotImplementedError(f"pad: mode must be one of {modes}, got {mode!r}")

@@ -93,8 +93,8 @@ def _scale(x: Tensor, axis: int) -> Tensor:
 
 
 def _pull_scale(g: Tensor, y: Tensor, axis: int) -> Tensor:
-    p = y * g
-    return p.addcmul_(y, p.sum(axis, keepdim=True), value=-1)
+    p = y * g  # immutable where g is one of autograd's zero tensors
+    return torch.addcmul(p, y, p.sum(axis, keepdim=True), value=-1)
 
 
 def _log(x: Tensor, axis: int) -> Tensor:

@@ -19,11 +19,18 @@ import torch
 from torch import Tensor, nn
 
 from parity_tests import experiments
-from parity_tests.checks.purity import surroundings
 from parity_tests.expectations import excuse
 from parity_tests.experiments import Cotangent, Experiment, Target, is_integer
 from parity_tests.op import Call, Op, Tensors
-from parity_tests.trial import Departure, TorchCrashes, Trial, at_work, of_torch, seeded
+from parity_tests.trial import (
+    Departure,
+    TorchCrashes,
+    Trial,
+    at_work,
+    of_torch,
+    seeded,
+    surroundings,
+)
 from parity_tests.verdict import compare_metadata, judge
 
 TAKEN = 2  # settings by each trial
@@ -181,9 +188,9 @@ def within(
 
     with outside:
         outside.enter_context(setting())
-        before = state()
+        before = surroundings()
         results = experiment(op, target, call, tensors, made)
-        if (after := state()) != before:
+        if (after := surroundings()) != before:
             raise Departure(f"settings changed: {before} became {after}", kind="global state")
     return results
 
@@ -214,18 +221,7 @@ def cast_within(
         return cotangent(name, output).to(output.dtype)
 
     results = within(setting, experiment, op, target, call, cast, made)
-    return {n: t if experiment is experiments.forward else t.to(exact) for n, t in results.items()}
-
-
-def state() -> tuple[Any, ...]:
-    """What a call must leave as it found it, and what it finds is one of these settings."""
-    devices = "cpu", "cuda"
-    return (
-        *surroundings(),
-        torch.get_default_device(),
-        *(torch.is_autocast_enabled(device) for device in devices),
-        *(torch.get_autocast_dtype(device) for device in devices),
-    )
+    return {n: t.to(exact) if n.startswith("gradient of ") else t for n, t in results.items()}
 
 
 def compare_built(trial: Trial, setting: Setting) -> None:
@@ -244,7 +240,7 @@ def compare_built(trial: Trial, setting: Setting) -> None:
         return
     with trial.subject_at_work():
         ours = built(trial.target)
-    compare_metadata(ours, theirs, strides=True)
+    compare_metadata(trial, ours, theirs)
     for name, t in theirs.items():
         if not t.is_meta and not torch.equal(t, ours[name]):
             trial.depart(f"{name} is another when it is built", kind="value", result=name)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
+from parity_tests.classes import FINITE, HALF, Class
 from parity_tests.definitions import activations as definitions
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
@@ -40,7 +44,7 @@ def draw_shape(d: Draw, ranks: tuple[int, ...]) -> tuple[int, ...]:
     low, high = (0, 1) if d.degenerate else (1, 3)
     sizes = [d.integer(low, high) for _ in range(rank)]
     if rank:
-        sizes[d.integer(0, rank - 1)] = d.channels()
+        sizes[d.integer(0, rank - 1)] = d.row(d.channels())
     return tuple(sizes)
 
 
@@ -96,6 +100,8 @@ def draw_softmax(d: Draw, *, layer: bool, ranks: tuple[int, ...] = (2, 4, 1, 3, 
     rank = max(1, len(x.shape))
     axis = d.choice("dim", ("last", "first", "negative", "implicit"))
     dim = {"last": rank - 1, "first": 0, "negative": -d.integer(1, rank), "implicit": None}[axis]
+    if d.large and dim is not None and x.shape:
+        dim = x.shape.index(max(x.shape))  # the long axis is the one to add up along
     arguments: dict[str, Any] = {"input": x, "dim": dim}
     if not layer:
         arguments["dtype"] = d.choice("dtype", (None, torch.float64))
@@ -268,9 +274,53 @@ LAYER_FAULTS = {
 }
 
 
+def in_double(name: str) -> Callable[..., Tensor]:
+    """Torch's softmax or its kin, in double precision where the call asks for single."""
+
+    def told(input: Tensor, dim: int | None = None, dtype: torch.dtype | None = None) -> Tensor:
+        wide = None if dtype is None else torch.float64
+        return getattr(F, name)(input, dim, dtype=wide)
+
+    return told
+
+
+def single(call: Call) -> Call:
+    """The call for a result in single precision."""
+    return replace(call, arguments={**call.arguments, "dtype": torch.float32})
+
+
+def of_integers(call: Call) -> Call:
+    """Likewise, of integers, which without a dtype have no kernel, and no derivative."""
+    x = replace(call.arguments["input"], dtype="int64")
+    return replace(single(call), arguments={**single(call).arguments, "input": x}, wanted=())
+
+
+# Narrower dtypes than the input's are not drawn: the truth would be of the rounded input.
+DTYPE_CLASSES = (
+    Class(
+        "dtype",
+        "float32 beside 16 bits",
+        single,
+        lambda call: call.arguments["dtype"] == torch.float32,
+        FINITE,
+        HALF,
+    ),
+    Class(
+        "input",
+        "integers beside a dtype",
+        of_integers,
+        lambda call: call.arguments["input"].dtype == "int64",
+        FINITE,
+        check="forward",
+    ),
+)
+
+
 def softmax_function(name: str) -> Op:
     """Declare softmax, log_softmax or softmin."""
     return Op(
+        oracle=lambda _: in_double(name),
+        classes=DTYPE_CLASSES,
         name=name,
         signature="(input, dim=None, _stacklevel=3, dtype=None)",
         definition=DEFINITIONS[name],

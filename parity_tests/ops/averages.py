@@ -58,7 +58,7 @@ def windows(d: Draw, rank: int, *, padded: bool) -> tuple[dict[str, Any], Ints]:
         short = 0 if rank == 3 or not ceil else d.integer(0, min(s, k) - 1)
         rest = d.integer(0, min(s, 10) - 1)
         least = k if rank == 3 else 1
-        sizes.append(max(least, k - 2 * p + s * (m - 1) + rest - short))
+        sizes.append(d.row(max(least, k - 2 * p + s * (m - 1) + rest - short)))
     given: dict[str, Any] = {
         "kernel_size": d.spelled(kernel),
         "stride": d.spelled(stride) if free else None,
@@ -93,7 +93,8 @@ def draw_adaptive(d: Draw, *, rank: int) -> Call:
     for m in M:
         relation = d.choice("entries", how)
         more, fewer = m + d.integer(1, 9), d.integer(1, m)
-        sizes.append({"fewer": more, "as many": m, "more": fewer, "a multiple": 3 * m}[relation])
+        size = {"fewer": more, "as many": m, "more": fewer, "a multiple": 3 * m}[relation]
+        sizes.append(d.row(size))
     kept = rank > 1 and d.choice("None", (False, True))
     wanted: Any = d.spelled(M) if not kept else (None, *M[1:])
     return Call(
@@ -147,7 +148,7 @@ def blocks(d: Draw) -> tuple[dict[str, Any], Ints]:
     for s, p, span in zip(g.stride, g.padding, g.span, strict=True):
         m = d.integer(1, 1 if d.degenerate else 3)
         rest = d.integer(0, min(s, 10) - 1)
-        sizes.append(max(1, span - 2 * p + s * (m - 1) + rest))
+        sizes.append(d.row(max(1, span - 2 * p + s * (m - 1) + rest)))
     names = {
         "kernel_size": g.kernel,
         "dilation": g.dilation,
@@ -351,6 +352,11 @@ def powered(rank: int, name: str) -> Op:
         dtypes=FLOATS if rank < 3 else WIDE,
         levels=WINDOW_LEVELS | {"norm_type": tuple(NORMS)[:6]},
         feasible=possible,
+        without={
+            ("norm_type", kind): "torch's Python divides 1 by it in single precision, and does not "
+            "see that it is infinite"
+            for kind in ("numpy.float32", "tensor")
+        },
         bad=POWER_FAULTS,
         pinned=(
             example(rank, norm_type=2, kernel_size=3, stride=2, ceil_mode=True),

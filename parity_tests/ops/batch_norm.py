@@ -30,7 +30,7 @@ TAKES_BIAS = "bias" in inspect.signature(torch.nn.BatchNorm1d).parameters
 def draw_input(d: Draw, spatial: int, *, training: bool) -> Recipe:
     """(N, C, *L), in training with more than one value per channel unless the batch is empty."""
     low, high = (1, 2) if d.degenerate else (1, 4)
-    L = tuple(d.integer(low, high) for _ in range(spatial))
+    L = tuple(d.row(d.integer(low, high)) for _ in range(spatial))
     N = d.batch_size()
     alone = prod(L) == 1
     if training and alone and N == 1:

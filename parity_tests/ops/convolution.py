@@ -63,7 +63,7 @@ def sizes_that_fit(d: Draw, g: Geometry, least: Ints) -> Ints:
     for s, p, span, low in zip(g.stride, g.padding, g.span, least, strict=True):
         m = d.integer(1, windows)
         rest = d.integer(0, s - 1) if s < 10 else 0
-        sizes.append(max(low, span - 2 * p + s * (m - 1) + rest))
+        sizes.append(d.row(max(low, span - 2 * p + s * (m - 1) + rest)))
     return tuple(sizes)
 
 

@@ -184,9 +184,9 @@ def draw_filter(
     """An image, or some with up to two axes before them, as small as one pixel."""
     chosen = {name: d.choice(name, values) for name, values in options.items()}
     lead = d.choice("axes before", (1, 0, 2))
-    batch = [d.batch() or 0 if d.degenerate else d.integer(1, 3)] * (lead > 0)
-    channels = [d.integer(1, 2)] * (lead > 1)
-    H, W = (d.integer(least, 2 if d.degenerate else 6) for _ in "HW")
+    batch = [d.batch() or 0 if d.degenerate else d.long("batch", d.integer(1, 3))] * (lead > 0)
+    channels = [d.long("channels", d.integer(1, 2))] * (lead > 1)
+    H, W = (d.row(d.integer(least, 2 if d.degenerate else 6)) for _ in "HW")
     x = d.tensor(*batch, *channels, H, W, batched=lead > 0, fill=fill)
     # At a border a pixel is met by weights of both signs: of an infinite cotangent times these the
     # sum is NaN, of the weights' sum times it not.
@@ -214,7 +214,8 @@ def draw_angle(d: Draw, *, options: Mapping[str, tuple[Any, ...]]) -> Call:
 def draw_gamma(d: Draw) -> Call:
     """Mostly brightness; numbers below zero have few powers."""
     gamma = d.choice("gamma", LEVELS["gamma"]["gamma"])
-    shape = [d.integer(0 if d.degenerate else 1, 4) for _ in range(d.choice("axes", (2, 3, 1)))]
+    axes = range(d.choice("axes", (2, 3, 1)))
+    shape = [d.row(d.integer(0 if d.degenerate else 1, 4)) for _ in axes]
     fill = "positive" if d.regime in ("ordinary", "layout", "degenerate") else None
     x = d.tensor(*shape, fill=fill, batched=True)
     return Call({"input": x, "gamma": gamma}, {}, ("input",), d.cotangent())

@@ -45,9 +45,7 @@ TAKEN = ("all", "fewer", "more")  # of the axis's entries
 def draw_length(d: Draw, kinds: tuple[str, ...], taken: str) -> tuple[int, int]:
     """The length of a transform, and of the axis it takes its entries from."""
     values = (1, 2) if d.degenerate else LENGTHS[d.choice("length", kinds)]
-    if d.large:
-        values = (1009, 1000, 1024)  # a prime, a composite, a power of two
-    n = values[d.integer(0, len(values) - 1)]
+    n = d.row(values[d.integer(0, len(values) - 1)])
     return n, {"all": n, "fewer": n + d.integer(1, 3), "more": max(1, n - d.integer(1, 5))}[taken]
 
 
@@ -224,7 +222,7 @@ def gaussian_high_pass(input: Tensor, cutoff: float) -> Tensor:
 
 def draw_image(d: Draw) -> Call:
     """A valid call of a filter."""
-    H, W = (d.integer(1, 2 if d.degenerate else 8) for _ in range(2))
+    H, W = (d.row(d.integer(1, 2 if d.degenerate else 8)) for _ in range(2))
     lead = tuple(d.integer(1, 2) for _ in range(d.choice("axes before", (1, 0, 2))))
     arguments = {"input": d.tensor(*lead, H, W), "cutoff": d.choice("cutoff", CUTOFFS)}
     return d.finite_but(Call(arguments, {}, ("input",), d.cotangent()))

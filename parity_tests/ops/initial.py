@@ -33,7 +33,7 @@ def draw_initial(d: Draw, *, options: Mapping[str, tuple[Any, ...]]) -> Call:
     """
     # Two axes without entries have no fan.
     O = d.integer(1, 9)
-    I = d.channels()
+    I = d.row(d.channels())
     taps = (d.integer(1, 3) for _ in range(d.choice("spatial axes", (0, 2, 1, 3))))
     tensor = replace(d.tensor(O, I, *taps, written=True), layout="contiguous", fixed=True)
     return Call({"tensor": tensor, **{k: d.choice(k, v) for k, v in options.items()}})

@@ -114,10 +114,9 @@ def telling(name: str) -> Callable[[torch.dtype], Callable[..., nn.Module]]:
 
 def draw_sizes(d: Draw, rank: int) -> Ints:
     """Sizes to about 120 for one axis, few on the others; one is a size of its own."""
-    if d.large:
-        return (d.integer(129, 140), 3, 2)[:rank]  # a matrix of so many columns is a sparse one
     kinds = d.per_axis("old size", rank, lambda _: ("any", "any", "any", "one"))
-    return tuple(1 if kind == "one" else draw_size(d, rank, a) for a, kind in enumerate(kinds))
+    sizes = (1 if kind == "one" else draw_size(d, rank, a) for a, kind in enumerate(kinds))
+    return tuple(d.row(size) for size in sizes)
 
 
 def draw_size(d: Draw, rank: int, axis: int) -> int:

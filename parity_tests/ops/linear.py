@@ -17,7 +17,7 @@ from parity_tests.recipe import Recipe
 from parity_tests.strategies import Draw
 
 LEVELS: dict[str, tuple[Any, ...]] = {
-    "leading axes": (0, 1, 2, 3),
+    "leading axes": (0, 1, 2, 3, 4),
     "weight axes": (2, 1),
     "bias": (None, "O", "one", "number", "row", "rows"),
 }
@@ -34,8 +34,9 @@ def biases(leading_axes: int, weight_axes: int) -> tuple[str | None, ...]:
 def draw_linear(d: Draw, *, layer: bool) -> Call:
     """A valid call of the function, or of the module with its constructor's arguments."""
     low, high = (0, 1) if d.degenerate else (1, 4)
-    lead = tuple(d.integer(low, high) for _ in range(d.choice("leading axes", (1, 2, 0, 3))))
-    I, O = d.channels(), d.channels()
+    axes = range(d.choice("leading axes", (1, 2, 0, 3, 4)))
+    lead = tuple(int(d.long("batch", d.integer(low, high))) for _ in axes)
+    I, O = d.row(d.channels()), d.channels()
     rank = 2 if layer else d.choice("weight axes", (2, 1))
     which = d.choice("bias", (None, "O") if layer else biases(len(lead), rank))
     tensors = {
@@ -107,6 +108,9 @@ FUNCTION = Op(
     feasible=lambda v: v["bias"] in biases(v["leading axes"], v["weight axes"]),
     bad=(*FAULTS, *FUNCTION_FAULTS),
     relations=LINEAR,
+    without={
+        ("input", "five axes and more"): "a level of its own, since it limits the biases",
+    },
 )
 
 LAYER = Op(

@@ -56,7 +56,7 @@ def draw_max_pool(d: Draw, *, rank: int) -> Call:
         span = dilated * (k - 1) + 1
         short = d.integer(0, min(s, span) - 1) if ceil else 0  # rounded up, a window may overhang
         rest = d.integer(0, min(s, 10) - 1)
-        sizes.append(max(1, span - 2 * p + s * (m - 1) + rest - short))
+        sizes.append(d.row(max(1, span - 2 * p + s * (m - 1) + rest - short)))
     arguments = {
         "input": image(d, tuple(sizes)),
         "kernel_size": d.spelled(kernel),
@@ -79,7 +79,7 @@ def draw_adaptive(d: Draw, *, rank: int) -> Call:
         relation = d.choice("entries", how)
         fewer, more = d.integer(1, max(1, m)), m + d.integer(1, 7)
         drawn = {"as many": m, "a multiple": 3 * m, "fewer": fewer, "more": more}
-        sizes.append(max(1, drawn[relation]))
+        sizes.append(d.row(max(1, drawn[relation])))
     kept = rank > 1 and d.choice("None", (False, True))
     wanted: Any = (None, *M[1:]) if kept else d.spelled(M)
     arguments = {
@@ -102,7 +102,8 @@ def draw_max_unpool(d: Draw, *, rank: int) -> Call:
     padding = d.per_axis("padding", rank, lambda axis: range(kernel[axis] // 2 + 1))
     low, high = (0, 1) if d.degenerate else (1, 4 - rank // 2)  # an output of size zero is legal
     M = tuple(
-        d.integer(1 if k - 2 * p >= low else 2, high) for k, p in zip(kernel, padding, strict=True)
+        d.row(d.integer(1 if k - 2 * p >= low else 2, high))
+        for k, p in zip(kernel, padding, strict=True)
     )
     L = unpooled_size(M, kernel, stride, padding)
     asked = d.choice("output_size", ("none", "spatial", "whole"))

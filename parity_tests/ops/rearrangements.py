@@ -60,7 +60,7 @@ def sizes_and_amounts(d: Draw, mode: str, rank: int) -> tuple[tuple[int, ...], P
         # Torch's kernels that reflect and replicate want something left on one axis at least.
         last = mode in ("reflect", "replicate") and axis == rank - 1
         least = least_size(mode, lo, hi, 0 if d.degenerate and not last else 1)
-        sizes.append(least + d.integer(0, 1 if d.degenerate else 4 - rank))
+        sizes.append(d.row(least + d.integer(0, 1 if d.degenerate else 4 - rank)))
     return tuple(sizes), pairs
 
 
@@ -71,7 +71,7 @@ def in_pads_order(pairs: Pairs) -> tuple[int, ...]:
 
 def draw_leading(d: Draw, mode: str) -> tuple[tuple[int, ...], bool]:
     """The axes before the padded ones, and whether the first is a batch that samples may vary."""
-    fewer = d.choice("axes before", (2, 1, 0) if mode == "constant" else (2,))
+    fewer = d.choice("axes before", (2, 1, 0) if mode == "constant" and not d.large else (2,))
     if fewer < 2:
         return (d.channels(),) * fewer, False
     batch = d.batch()
@@ -122,7 +122,10 @@ def by_index(
     And reflection in three axes leaves the gradient of an empty output uninitialised.
     """
     if mode == "constant":
-        return F.pad(input, pad, mode, value)
+        # Torch takes integers for floats, of which large ones are no integers any more.
+        large = isinstance(value, int) and abs(value) >= 2**53
+        y = F.pad(input, pad, mode, 0 if large else value)
+        return y.masked_fill(F.pad(torch.ones_like(input), pad) == 0, value) if large else y
     pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
     places = [
         torch.tensor([source(i, n, lo, hi, mode) for i in range(n + lo + hi)], dtype=torch.int64)
@@ -260,7 +263,7 @@ def draw_pixels(d: Draw, *, name: str, up: bool) -> Call:
     # back (pytorch#192816), whatever its meta function says.
     low = 0 if d.degenerate and up else 1
     C = max(low, d.channels() if d.large else d.channels() % 7)
-    H, W = d.integer(low, 3), d.integer(low, 3)
+    H, W = d.row(d.integer(low, 3)), d.integer(low, 3)
     # Not two: torch has no kernel for five axes in channels_last_3d (pytorch#133665).
     before = d.choice("axes before", (1, 0, 3))
     lead = tuple(d.choice("batch", (2, 1, 3)) for _ in range(before))
@@ -274,8 +277,8 @@ def draw_channels(d: Draw) -> Call:
     groups = d.choice("groups", (2, 1, 3))
     K = d.channels() if d.degenerate or d.large else d.choice("channels of a group", (2, 1, 3, 5))
     low = 0 if d.degenerate else 1
-    L = tuple(d.integer(low, 3) for _ in range(d.choice("spatial axes", (2, 1, 3))))
-    N = d.choice("batch", (2, 1, 3))
+    L = tuple(d.row(d.integer(low, 3)) for _ in range(d.choice("spatial axes", (2, 1, 3))))
+    N = int(d.long("batch", d.choice("batch", (2, 1, 3))))
     x = d.tensor(N, groups * K, *L, batched=True)
     return Call({"input": x, "groups": groups}, {}, ("input",), d.cotangent())
 

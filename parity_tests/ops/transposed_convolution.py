@@ -83,7 +83,8 @@ def sizes_that_leave_some(d: Draw, g: Geometry, extra: Ints) -> Ints:
     sizes = []
     for s, p, span, e in zip(g.stride, g.padding, g.span, extra, strict=True):
         least = 1 + max(0, -(-(2 * p + 1 - span - e) // s))  # (m − 1)s − 2p + span + e ≥ 1
-        sizes.append(least + d.integer(0, 0 if d.degenerate or s > 10 else 3 - len(g.kernel) // 2))
+        more = d.integer(0, 0 if d.degenerate or s > 10 else 3 - len(g.kernel) // 2)
+        sizes.append(d.row(least + more))
     return tuple(sizes)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from parity_tests import case_files
+from parity_tests import case_files, classes
 from parity_tests.op import to_json
 from parity_tests.reproduce import case_of, command, script
 from parity_tests.search import Cell, Outcome
@@ -76,6 +76,7 @@ def row(cell: Cell, outcome: Outcome, cases: Path) -> dict[str, Any]:
             [a, level(x), b, level(y), n]
             for (a, x, b, y), n in sorted(ledger.pairs.items(), key=str)
         ],
+        "classes": classes_met(cell, outcome),
         "known": dict(ledger.known),
         "first_known": {
             reason: {"regime": regime, "cases": cases}
@@ -108,6 +109,14 @@ def row(cell: Cell, outcome: Outcome, cases: Path) -> dict[str, Any]:
         ],
         "torch_fault_count": ledger.fault_count,
     }
+
+
+def classes_met(cell: Cell, outcome: Outcome) -> list[list[Any]]:
+    """How often each class of the operator's inputs was met, in the checks that count."""
+    if cell.check.name not in classes.COUNTING:
+        return []
+    counts = dict.fromkeys(classes.names_of(cell.op), 0) | outcome.ledger.classes
+    return [[parameter, name, count] for (parameter, name), count in counts.items()]
 
 
 def reproduction(

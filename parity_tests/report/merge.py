@@ -21,6 +21,7 @@ from parity_tests.checks import CHECKS
 from parity_tests.op import Op
 from parity_tests.ops import family_of
 from parity_tests.report.collect import level
+from parity_tests.report.untried import coverage, in_all
 from parity_tests.reproduce import DIFFERENTIATING, command, script, trial_of
 from parity_tests.strategies import feasible_pairs
 
@@ -66,6 +67,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
     verdict = verdict_of(cells, required=about["required"])
     devices = sorted({cell["device"] for cell in cells})
     used = {cell["op"] for cell in cells}
+    tried = in_all(coverage(cells))
     return {
         "schema": SCHEMA,
         "verdict": verdict,
@@ -85,6 +87,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "found": len(found),
         "statuses": {s: n for s in STATUSES if (n := Counter(c["status"] for c in cells)[s])},
         "cases": sum(cell["cases"] for cell in cells),
+        "classes": {"tried": tried.met, "of": tried.all, "not tried": list(tried.untried)},
         "failing_below": failing_below(cells),
         "audited": sum(cell["audited"] for cell in cells),
         "worst_audit": max((cell["worst_audit"] for cell in cells), key=float, default=0.0),
@@ -149,7 +152,7 @@ def unfinished(cell: Mapping[str, Any], *, crashed: bool) -> dict[str, Any]:
         ("cases", "comparisons", "bounded", "unbounded", "torch_cannot", "audited", "arbitrated"), 0
     )
     empty |= dict.fromkeys(("worst", "worst_torch", "worst_audit", "seconds"), 0.0)
-    empty |= {"regimes": {}, "histogram": {}, "by_length": {}, "pairs": []}
+    empty |= {"regimes": {}, "histogram": {}, "by_length": {}, "pairs": [], "classes": []}
     empty |= {"known": {}, "first_known": {}, "by_step": {}, "worst_call": ""}
     empty |= {"slowest": {"seconds": 0.0, "call": ""}}
     return {**cell, **empty, "torch_faults": [], "torch_fault_count": 0}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from parity_tests.report import charts, evidence, findings
+from parity_tests.report import charts, evidence, findings, untried
 from parity_tests.report.beside import Bench, Power, Score, bench_of, power_of, score_of
 from parity_tests.report.cells import (
     REGIMES,
@@ -28,6 +28,7 @@ from parity_tests.report.charts import Axes, Panel, shown_number, two_digits
 from parity_tests.report.coverage import Coverage, coverage
 from parity_tests.report.covered import Covered, covered
 from parity_tests.report.findings import Group
+from parity_tests.report.untried import Tried
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Operator:
     trajectories: tuple[Trajectory, ...]
     extremes: tuple[Extreme, ...]
     coverage: Coverage | None
+    tried: Tried | None  # classes of inputs
 
 
 @dataclass(frozen=True)
@@ -313,6 +315,9 @@ def facts(report: Json) -> Iterator[tuple[str, str]]:
     yield "profile, seed", f"{report['profile']}, {seeds_of(report)}"
     yield "cases run", f"{report['cases']:,}"
     yield "cells with a result", f"{report['found']:,} of {report['declared']:,}"
+    classes = report.get("classes", {})
+    if classes.get("of"):
+        yield "input classes tried", f"{classes['tried']:,} of {classes['of']:,}"
     worst = two_digits(float(report["worst_audit"]))
     audited = report["audited"]
     yield "audited by definition", f"{audited:,}, worst {worst}" if audited else "none"
@@ -362,6 +367,7 @@ def operators(report: Json, cells: Iterable[Cell], axes: Axes) -> Iterator[Opera
     of: defaultdict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         of[cell.op].append(cell)
+    tried = untried.coverage(cell.raw for own in of.values() for cell in own)
     for name, about in report["operators"].items():
         own = of[name]
         yield Operator(
@@ -377,6 +383,7 @@ def operators(report: Json, cells: Iterable[Cell], axes: Axes) -> Iterator[Opera
             coverage=coverage(
                 about["levels"], about["feasible"], (p for c in own for p in c.raw["pairs"])
             ),
+            tried=tried.get(name),
         )
 
 

@@ -1,0 +1,442 @@
+"""The classes of an operator's inputs: what it has, what a call meets, and how a call is made to.
+
+A class is a part of the domain of one parameter: its default, a small value, another kind of
+number, an optional tensor alone, a state of a tensor. Which classes an operator has follows from
+its signature and its calls: a class is tried on some of them, and torch decides whether it exists.
+Nothing is added to the calls of a search: those that are drawn anyway are changed to meet classes,
+one after the other.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import torch
+
+from parity_tests import kinds
+from parity_tests.op import Call, Op
+from parity_tests.recipe import Recipe
+from parity_tests.strategies import LONG, LONGEST
+from parity_tests.trial import seeded, torchs, undisturbed
+
+Name = tuple[str, str]  # the parameter, and the class of it
+
+INPUTS = ("input", "x")  # an operator's first tensor; RMSNorm's is called x
+HALF = (torch.float16, torch.bfloat16)
+SAMPLES = 8  # calls that a class is tried on, of those that can be made to meet it
+TRIES = 3  # so many, before the operator is said not to have it; torch is slow to refuse
+COUNTING = ("forward", "gradients")  # the checks whose calls are made to meet classes
+TWISTS = 3  # classes that one call is made to meet
+
+PLAIN = ("ordinary", "exact", "scaled", "special")
+FINITE = ("ordinary", "scaled")
+
+
+@dataclass(frozen=True)
+class Class:
+    """One class of a parameter's values.
+
+    ``edit`` makes a call meet it, or returns None where the call has no such parameter; ``met``
+    tells whether a call does. ``dtypes`` and ``checks`` are those in which it makes sense.
+    """
+
+    parameter: str
+    name: str
+    edit: Callable[[Call], Call | None]
+    met: Callable[[Call], bool]
+    regimes: tuple[str, ...] = PLAIN
+    dtypes: tuple[torch.dtype, ...] = ()  # none named: all
+    check: str = ""
+
+    @property
+    def key(self) -> Name:
+        return self.parameter, self.name
+
+    def applies(self, regime: str, dtype: torch.dtype, check: str) -> bool:
+        """Whether a call there may be made to meet it."""
+        here = not self.dtypes or dtype in self.dtypes
+        return here and regime in self.regimes and self.check in ("", check)
+
+
+# --- How a number is given ---
+
+
+def kinds_of(name: str, default: Any) -> Iterator[Class]:
+    """Every kind of number, and not at all."""
+    for kind in dict.fromkeys((*kinds.OF_FLOATS, *kinds.OF_INTEGERS, *kinds.OF_FLAGS)):
+        yield Class(name, kind, lambda c, k=kind: in_kind(c, name, k), is_given(name, kind))
+    if not is_missing(default):
+        yield Class(
+            name, kinds.LEFT_OUT, lambda c: left_out(c, name, default), is_given(name, "left out")
+        )
+
+
+def is_given(name: str, kind: str) -> Callable[[Call], bool]:
+    """Whether a call gives an argument in that kind."""
+    return lambda call: call.kinds.get(name) == kind
+
+
+def in_kind(call: Call, name: str, kind: str) -> Call | None:
+    """The call with a number in another kind: the same if the kind holds it, else near it, or 1."""
+    value = call.arguments.get(name)
+    if isinstance(value, float) and not kinds.suits(kind, value):
+        if kind not in kinds.OF_FLOATS:
+            return None
+        near = kinds.exact(kind, value) if kind in ("numpy.float32", "tensor") else 1.0
+        call, value = with_value(call, name, near), near
+    if value is None or not kinds.suits(kind, value):
+        return None
+    return replace(call, kinds={**call.kinds, name: kind})
+
+
+def left_out(call: Call, name: str, default: Any) -> Call | None:
+    """The call without the argument, which is its default then."""
+    value = call.arguments.get(name)
+    if isinstance(value, Recipe) or (isinstance(value, bool) and value != default):
+        return None  # a flag says which tensors there are
+    return replace(with_value(call, name, default), kinds={**call.kinds, name: kinds.LEFT_OUT})
+
+
+def with_value(call: Call, name: str, value: Any) -> Call:
+    """The call with another value."""
+    return replace(call, arguments={**call.arguments, name: value})
+
+
+# --- Values of numbers ---
+
+INEXACT = {"inexact in 16 bits": 0.1}
+SMALL = {"1e-7": 1e-7, "1e-12": 1e-12, "zero": 0.0}
+
+# Where 0.1 is not the value to try, by the parameter's name. What must stay as the sizes are drawn
+# (strides, paddings, groups, axes) has no other values here: levels cover those.
+VALUES: dict[str, dict[str, Any]] = {
+    "eps": {**INEXACT, **SMALL},
+    "p": {"inexact in 16 bits": 2.1},
+    "norm_type": {},  # the powers that negative numbers have roots of are drawn with the input
+    "sigma": {"inexact in 16 bits": 0.7},
+    "truncate": {"inexact in 16 bits": 3.3},
+    "scale_factor": {},  # drawn with the sizes
+    "value": {"inexact in 16 bits": 0.1, "large": 1000.5, "beyond 2**53": 2**53 + 1},
+    "threshold": {"inexact in 16 bits": 0.1, "large": 1e30, "zero": 0},
+    "beta": {"inexact in 16 bits": 0.1, "large": 1000.0},
+    "negative_slope": {"inexact in 16 bits": 0.1, "small": 1e-7, "large": 1000.0},
+    "alpha": {"inexact in 16 bits": 0.1, "small": 1e-7},
+    "min_val": {"inexact in 16 bits": -0.1, "large": -1e30},
+    "max_val": {"inexact in 16 bits": 1.1, "large": 1e30},
+    "gain": {"inexact in 16 bits": 0.1, "zero": 0.0},
+    "k": {"inexact in 16 bits": 1.1},
+}
+
+
+def values_of(op: Op, name: str, default: Any) -> Iterator[Class]:
+    """The default, and values that are special for the parameter."""
+    levels = op.levels.get(name, ())
+    numeric = any(type(v) is float for v in (default, *levels))
+    if not numeric and name not in VALUES:
+        return
+    if default is not None and not is_missing(default):
+        yield value(name, "default", default)
+    for what, number in VALUES.get(name, INEXACT).items():
+        dtypes = (torch.int64,) if what == "beyond 2**53" else ()
+        yield replace(value(name, what, number), dtypes=dtypes)
+
+
+def value(name: str, what: str, number: Any) -> Class:
+    """One value."""
+
+    def edit(call: Call) -> Call | None:
+        if name not in call.arguments:
+            return None
+        return with_value(call, name, number)
+
+    return Class(name, what, edit, lambda call: same(call.arguments.get(name), number), FINITE)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal numbers; True is no 1."""
+    return type(a) is not Recipe and isinstance(a, bool) == isinstance(b, bool) and a == b
+
+
+def is_missing(default: Any) -> bool:
+    """Whether a parameter has no default."""
+    return default is inspect.Parameter.empty
+
+
+# --- Tensors ---
+
+
+def states_of(op: Op, name: str) -> Iterator[Class]:
+    """What a tensor can be besides its numbers and strides."""
+
+    def state(word: str, **where: Any) -> Class:
+        return Class(
+            name,
+            word.replace("_", " "),
+            lambda c: with_recipe(c, name, lambda r: stated(c, r, word)),
+            lambda c: c.recipes()[name].state == word if name in c.recipes() else False,
+            ("layout", "ordinary"),
+            **where,
+        )
+
+    wide = tuple(d for d in op.dtypes if d.is_complex)
+    smooth = tuple(d for d in op.dtypes if d.is_floating_point or d.is_complex)
+    for word in ("parameter", "part_of_a_base", "negated"):
+        yield state(word, dtypes=smooth)
+    for word in ("leaf", "non_leaf", "hooked", "inference") if name in INPUTS else ():
+        yield state(word, dtypes=smooth, check="forward")
+    if wide:
+        yield state("conjugated", dtypes=wide)
+
+
+RECORDED = ("leaf", "non_leaf", "hooked", "parameter")
+
+
+def stated(call: Call, recipe: Recipe, word: str) -> Recipe | None:
+    """The recipe in a state; integers, and what is written to, have none of them.
+
+    Whether an inference tensor may be saved for a backward depends on what each kernel saves.
+    """
+    excluded = {"inference": RECORDED}.get(word, ("inference",) if word in RECORDED else ())
+    if recipe.written or recipe.dtype or any(r.state in excluded for r in call.recipes().values()):
+        return None
+    return replace(recipe, state=word)
+
+
+def with_recipe(call: Call, name: str, change: Callable[[Recipe], Recipe | None]) -> Call | None:
+    """The call with one tensor changed, if it has that tensor and can."""
+    recipe = call.recipes().get(name)
+    changed = change(recipe) if recipe is not None else None
+    if changed is None:
+        return None
+    return call.with_recipes(lambda n, r: changed if n == name else r)
+
+
+def fills_of(name: str) -> Iterator[Class]:
+    """Numbers near either end of a dtype's range."""
+    for what, fill in (("subnormal", "subnormal"), ("near the limit", "limit")):
+        yield Class(
+            name,
+            what,
+            lambda c, f=fill: with_recipe(
+                c, name, lambda r: replace(r, fill=f) if r.values is None else None
+            ),
+            lambda c, f=fill: name in c.recipes() and c.recipes()[name].fill == f,
+            ("scaled",),
+        )
+
+
+def wider_of(op: Op, name: str) -> Iterator[Class]:
+    """A tensor in float32 beside an input of 16 bits: alone, and with all the others."""
+
+    def alone(call: Call) -> Call | None:
+        return with_recipe(
+            call, name, lambda r: replace(r, dtype="float32") if not r.dtype else None
+        )
+
+    def all_of_them(call: Call) -> Call | None:
+        first = next(iter(call.recipes()), None) if name in call.recipes() else None
+        if first is None or len(call.recipes()) < 3:
+            return None
+        kept = (*INPUTS, first, "cotangent")
+        return call.with_recipes(
+            lambda n, r: r if n in kept or r.dtype else replace(r, dtype="float32")
+        )
+
+    def count(call: Call) -> int:
+        tensors = call.recipes()
+        mine = name in tensors and tensors[name].dtype == "float32"
+        return sum(r.dtype == "float32" for r in tensors.values()) if mine else 0
+
+    if not op.is_module:
+        yield Class(name, "wider than input, alone", alone, lambda c: count(c) == 1, FINITE, HALF)
+    yield Class(
+        name, "wider than input, as others are", all_of_them, lambda c: count(c) > 1, FINITE, HALF
+    )
+
+
+def rank_of(name: str) -> Class:
+    """Five axes and more: more in front, or where channels come second, at the end."""
+
+    def edit(call: Call) -> Call | None:
+        def grown(r: Recipe) -> Recipe | None:
+            rank = len(r.shape)
+            if rank > 4 or r.values is not None or "out" in call.arguments:
+                return None
+            more = (2, 1, 2, 1, 2)[: 5 - rank]
+            shape = (*r.shape, *more) if call.one_in(2, "axes") else (*more, *r.shape)
+            return replace(r, shape=shape, batched=False)
+
+        return with_recipe(call, name, grown)
+
+    return Class(
+        name,
+        "five axes and more",
+        edit,
+        lambda c: name in c.recipes() and len(c.recipes()[name].shape) > 4,
+        ("ordinary", "layout"),
+    )
+
+
+ZERO_COTANGENT = Class(
+    "cotangent",
+    "zero tensor",
+    lambda c: replace(c, cotangent=replace(c.cotangent, state="zero_tensor")),
+    lambda c: c.cotangent.state == "zero_tensor",
+    ("layout", "ordinary"),
+    check="gradients",
+)
+
+
+# --- What an operator has ---
+
+
+@cache
+def candidates(op: Op) -> tuple[Class, ...]:
+    """Every class that the operator might have, by its signature and its tensors."""
+    found: list[Class] = []
+    tensors = tensors_of(op)
+    for name, parameter in op.parameters.parameters.items():
+        if name in ("device", "dtype", "_stacklevel", "generator", "out") or name in tensors:
+            continue
+        found += kinds_of(name, parameter.default)
+        found += values_of(op, name, parameter.default)
+    for number, name in enumerate(tensors):
+        found += states_of(op, name)
+        if number == 0:
+            found += [*fills_of(name), rank_of(name)]
+        elif "eps" in op.parameters.parameters and name != "out":
+            # Of normalisations torch documents it; elsewhere it depends on the kernel's choice.
+            found += wider_of(op, name)
+    found += op.classes
+    found = [one for one in found if not one.dtypes or set(one.dtypes) & set(op.dtypes)]
+    return (*found, ZERO_COTANGENT) if op.differentiable else tuple(found)
+
+
+@cache
+def tensors_of(op: Op) -> tuple[str, ...]:
+    """The names of the tensors that the operator's calls have, its input first."""
+    names: dict[str, None] = {}
+    for call in samples(op):
+        names |= dict.fromkeys(n for n, r in call.recipes().items() if r.dtype is None)
+    return tuple(sorted(names, key=lambda n: n not in INPUTS))
+
+
+@cache
+def samples(op: Op) -> tuple[Call, ...]:
+    """Calls to try classes on."""
+    from parity_tests.search import rounds_of_calls  # which looks at classes itself
+
+    return tuple(rounds_of_calls(op, "ordinary", examples=SAMPLES, seed=0))
+
+
+@cache
+def classes_of(op: Op) -> tuple[Class, ...]:
+    """The classes that the operator has: some call can be made to meet them, and torch takes it."""
+    return tuple(one for one in candidates(op) if one.key not in op.without and exists(op, one))
+
+
+def exists(op: Op, one: Class) -> bool:
+    """Whether torch takes one of a few calls that were made to meet the class."""
+    dtype = one.dtypes[0] if one.dtypes else torch.float64
+    edited = (call for sample in samples(op) if (call := one.edit(sample)) is not None)
+    return any(taken(op, call, dtype) for call in islice(edited, TRIES))
+
+
+def taken(op: Op, call: Call, dtype: torch.dtype) -> bool:
+    """Whether torch takes the call."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with torch.backends.mkldnn.flags(enabled=False), seeded(), undisturbed():
+            try:
+                op.run(torchs(op), call, call.tensors(dtype))
+            except Exception:
+                return False
+    return True
+
+
+@cache
+def long_sizes(op: Op) -> tuple[str, ...]:
+    """The sizes that the operator's calls can have long, by their names."""
+    from parity_tests.search import drawn_with
+
+    which = {kind: drawn_with(op, "large", {"long": LONGEST[kind]}) for kind in LONGEST}
+    return tuple(name for name in LONG if any(kind in name and which[kind] for kind in which))
+
+
+def names_of(op: Op) -> tuple[Name, ...]:
+    """The classes of an operator by name, its long sizes among them."""
+    return (*(c.key for c in classes_of(op)), *(("sizes", name) for name in long_sizes(op)))
+
+
+def within_reach(op: Op, regime: str, dtype: torch.dtype, check: str) -> set[Name]:
+    """The classes that calls of a regime may meet, in that dtype and check."""
+    if regime == "large":
+        return {("sizes", name) for name in long_sizes(op)}
+    return {one.key for one in classes_of(op) if one.applies(regime, dtype, check)}
+
+
+# --- What a call meets, and how it is made to ---
+
+
+def met(op: Op, call: Call) -> set[Name]:
+    """The operator's classes that a call meets."""
+    return {one.key for one in classes_of(op) if one.met(call)}
+
+
+@dataclass
+class Turns:
+    """Whose turn it is: how often each class was tried by the calls of one search and regime.
+
+    The searches of an operator begin in different places, as ``start`` says, from 0 to 1.
+    """
+
+    start: float = 0.0
+    tried: Counter[tuple[str, Name]] = field(default_factory=Counter)
+
+    def twisted(
+        self, op: Op, call: Call, regime: str, dtype: torch.dtype, check: str
+    ) -> tuple[Call, tuple[Class, ...]]:
+        """The call made to meet a few classes, those least tried; torch takes the result."""
+        chosen: list[Class] = []
+        able = [one for one in mixed(op) if one.applies(regime, dtype, check)]
+        first = int(self.start * len(able))
+        able = able[first:] + able[:first]
+        for one in sorted(able, key=lambda one: self.tried[regime, one.key]):
+            edited = one.edit(call) if excludes_none(one, chosen) else None
+            if edited is None:
+                continue
+            self.tried[regime, one.key] += 1
+            if taken(op, edited, dtype):
+                call = edited
+                chosen.append(one)
+                if len(chosen) == TWISTS:
+                    break
+        return call, tuple(chosen)
+
+
+@cache
+def mixed(op: Op) -> tuple[Class, ...]:
+    """The classes of an operator so that neighbours are mostly of different parameters."""
+    return tuple(sorted(classes_of(op), key=lambda one: zlib.crc32(str(one.key).encode())))
+
+
+def excludes_none(one: Class, chosen: Sequence[Class]) -> bool:
+    """Classes of one parameter exclude each other."""
+    return all(one.parameter != other.parameter for other in chosen)
+
+
+def again(op: Op, call: Call, chosen: Sequence[Class], dtype: torch.dtype) -> Call:
+    """A smaller call made to meet the classes that a failing one was made to meet."""
+    for one in chosen:
+        edited = one.edit(call)
+        if edited is not None and taken(op, edited, dtype):
+            call = edited
+    return call
