@@ -50,11 +50,12 @@ def gradients(
 ) -> Tensors:
     """Outputs, and the gradients of the wanted inputs for a random cotangent, all else frozen."""
     found = differentiated(op, target, call, tensors, cotangent, create_graph=False)
-    connected = {n: torch.tensor(int(there)) for n, there in found.connected.items()}
+    # On the CPU, whatever the default device is.
+    flags = {n: torch.tensor(int(c), device="cpu") for n, c in found.connected.items()}
     return (
         found.outputs
         | {f"gradient of {name}": g for name, g in found.gradients.items()}
-        | {f"whether {name} has a gradient": there for name, there in connected.items()}
+        | {f"whether {name} has a gradient": flag for name, flag in flags.items()}
     )
 
 
