@@ -184,7 +184,7 @@ def zero_dilation(call: Call) -> bool:
 def rounds_before_the_bias(call: Call) -> bool:
     """A linear layer whose bias cannot be had in one pass with the product, for its layout's sake.
 
-    That is a bias with gaps. For an input of one axis, or of more than two, it is also an input that
+    That is a bias with gaps. For an input of one axis, or of more than two, so is an input that
     is not contiguous, or a bias without axes.
     """
     x, bias = call.arguments["input"], call.recipes().get("bias")
