@@ -22,7 +22,7 @@ from parity_tests.trial import InvalidCall, Trial, cotangent_of, seeded
 AUDIT_EVERY = 8  # of the cases in double precision
 # Of the cases in bytes, and so many elements of a result: torch's own kernel for bytes is the
 # oracle there, and nothing else tells an error that all its channels share.
-AUDIT_BYTES_EVERY, BYTES = 2, 3
+AUDIT_BYTES_EVERY, BYTES, MANY = 2, 3, 64
 ROUNDED = 1.5  # units: one rounding for each of two axes, weights of fixed point among them
 # Accesses to input elements that a definition may make, being plain Python: about a tenth of a
 # second. A minimal failure is arbitrated whatever it takes.
@@ -198,8 +198,9 @@ class Truth:
         Torch's kernels for bytes weigh in fixed point, and round after each axis.
         """
         trial = self.trial
+        most = MANY if trial.thorough else BYTES
         for name, value in self.values.items():
-            for place in range(min(BYTES, value.numel()) if value.dtype == torch.uint8 else 0):
+            for place in range(min(most, value.numel()) if value.dtype == torch.uint8 else 0):
                 number = (trial.call.cotangent.seed + place * 7919) % value.numel()
                 index = tuple(
                     int(i) for i in torch.unravel_index(torch.tensor(number), value.shape)
