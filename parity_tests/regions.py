@@ -213,8 +213,8 @@ def zero_dilation(call: Call) -> bool:
 def rounds_before_the_bias(call: Call) -> bool:
     """A linear layer whose bias cannot be had in one pass with the product, for its layout's sake.
 
-    That is a bias with gaps, or, with an input of one axis or more than two that is not contiguous,
-    or a bias without axes.
+    That is a bias with gaps. Where the input has one axis, or more than two, it is also a bias
+    without axes, and any bias if the input is not contiguous.
     """
     x, bias = call.arguments["input"], call.recipes().get("bias")
     if bias is None:

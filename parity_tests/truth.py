@@ -24,7 +24,8 @@ from parity_tests.trial import InvalidCall, Trial, cotangent_of, seeded
 AUDIT_EVERY = 8  # of the cases in double precision
 # Of the cases in bytes, and so many elements of a result: torch's own kernel for bytes is the
 # oracle there, and nothing else tells an error that all its channels share.
-AUDIT_BYTES_EVERY, BYTES = 2, 3
+AUDIT_BYTES_EVERY, BYTES, MANY = 2, 3, 64
+ROUNDED = 1.5  # units: one rounding for each of two axes, weights of fixed point among them
 # Accesses to input elements that a definition may make, being plain Python: about a tenth of a
 # second. A minimal failure is arbitrated whatever it takes.
 AFFORDABLE = 5_000
@@ -203,13 +204,14 @@ class Truth:
                 )
 
     def _audit_bytes(self) -> None:
-        """A byte is the definition's number, saturated, or one of its two neighbours.
+        """A byte is the definition's number, saturated and rounded.
 
         Torch's kernels for bytes weigh in fixed point, and round after each axis.
         """
         trial = self.trial
+        most = MANY if trial.thorough else BYTES
         for name, value in self.values.items():
-            for place in range(min(BYTES, value.numel()) if value.dtype == torch.uint8 else 0):
+            for place in range(min(most, value.numel()) if value.dtype == torch.uint8 else 0):
                 number = (trial.call.cotangent.seed + place * 7919) % value.numel()
                 index = tuple(
                     int(i) for i in torch.unravel_index(torch.tensor(number), value.shape)
@@ -219,7 +221,7 @@ class Truth:
                     continue  # a maximum over padding alone, say: bytes have no minus infinity
                 trial.ledger.audited += 1
                 off = abs(value[index].item() - min(255.0, max(0.0, defined)))
-                if off > (0 if isinstance(defined, int) else 1):
+                if off > (0 if isinstance(defined, int) else ROUNDED):
                     trial.blame(
                         "torch",
                         f"the kernel for bytes: {name}{list(index)} is {value[index].item()}, "

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from parity_tests.experiments import is_integer
-from parity_tests.running_error import accept, bound, error_over_bound
+from parity_tests.running_error import accept, bound, error_over_bound, one_operator
 from parity_tests.subjects import TORCH
 
 Function = Callable[..., Any]
@@ -79,7 +79,7 @@ class Call:
         names: list[str] = []
 
         def true(*tensors: Tensor) -> list[Tensor]:
-            results = self.results(torchs, tensors[:split], tensors[split:])
+            results = self.results(one_operator(torchs), tensors[:split], tensors[split:])
             names[:] = results
             return list(results.values())
 
