@@ -39,6 +39,15 @@ def looks_channels_last(t: Tensor) -> bool:
     return True
 
 
+def split(t: Tensor, axis: int, *sizes: int) -> Tensor:
+    """A view with one axis as several.
+
+    ``Tensor.unflatten``, but for the vmap of ``is_grads_batched``, which does not know that one.
+    """
+    axis %= t.dim()
+    return t.view(*t.shape[:axis], *sizes, *t.shape[axis + 1 :])
+
+
 def arrange(y: Tensor, channels_last: bool) -> Tensor:
     """``y`` (N, C, *L) made dense in the given layout, with the strides of a fresh tensor."""
     if channels_last:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from reimpl import arguments
-from reimpl.layout import arrange, looks_channels_last
+from reimpl.layout import arrange, looks_channels_last, split
 from reimpl.linear_map import linear_map
 
 
@@ -125,7 +125,7 @@ def _to_channels(t: Tensor, r: int) -> Tensor:
 
 
 def _deal(t: Tensor, axis: int, groups: int) -> Tensor:
-    parts = t.unflatten(axis, (groups, t.shape[axis] // groups)).transpose(axis - 1, axis)
+    parts = split(t, axis, groups, t.shape[axis] // groups).transpose(axis - 1, axis)
     return _copied(parts).view(t.shape)
 
 
