@@ -23,6 +23,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
 from reimpl.autocast import autocasted
+from reimpl.gradient_layout import followed
 from reimpl.layout import arrange, looks_channels_last, split
 from reimpl.linear_map import Map, linear_map
 from reimpl.pooling import flag, pooled_input, pooled_windows
@@ -352,7 +353,7 @@ def _average(input: Tensor, sums: Map, spread: Map, sizes: Sequence[Tensor | int
     def shares(y: Tensor) -> Tensor:
         return spread(y / divisor)
 
-    return linear_map(input.to(accumulator(input.dtype)), averages, shares)
+    return linear_map(followed(input).to(accumulator(input.dtype)), averages, shares)
 
 
 def _output_size(op: str, rank: int, output_size: Any, input: Tensor) -> Ints:

@@ -22,6 +22,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, INTEGERS, REALS, accumulator
 from reimpl.autocast import autocasted
+from reimpl.gradient_layout import followed
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.linear_map import linear_map
 
@@ -69,7 +70,7 @@ def pad(
     if value is not None:
         value = arguments.number("pad", "value", value)
     if mode == "constant":
-        return _surround(input, amounts, 0.0 if value is None else float(value))
+        return _surround(followed(input), amounts, 0.0 if value is None else float(value))
     if mode not in MODES[1:]:
         modes = ("constant", *MODES[1:])
         raise NotImplementedError(f"pad: mode must be one of {modes}, got {mode!r}")
@@ -85,7 +86,7 @@ def pad(
         arguments.dtype_among("pad", input, (*REALS, *COMPLEX[1:], *INTEGERS))
     keeps_layout = mode != "circular" and input.dim() in (4, 5)
     channels_last = keeps_layout and looks_channels_last(input)
-    y = pad_by_selection("pad", input.to(accumulator(input.dtype)), amounts, mode)
+    y = pad_by_selection("pad", followed(input).to(accumulator(input.dtype)), amounts, mode)
     return arrange(y, channels_last).to(input.dtype)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from parity_tests import experiments
+from parity_tests.checks.layouts import compare_layouts
 from parity_tests.trial import Trial, named
 from parity_tests.verdict import judge
 
@@ -23,6 +24,7 @@ def gradients(trial: Trial) -> None:
     if not trial.call.wanted:  # what is written to ``out`` has no derivative
         return
     judge(trial, experiments.gradients)
+    compare_layouts(trial)
     if numerically_checkable(trial):
         check_numerically(trial, gradcheck)
 
