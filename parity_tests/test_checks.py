@@ -424,6 +424,10 @@ def no_forward_mode(input: Tensor, *rest: Any, **options: Any) -> Tensor:
     return F.conv1d(Tampered.apply(input, lambda g: g), *rest, **options)
 
 
+def max_pool_gradient_in_plain_layout(input: Tensor, *rest: Any, **options: Any) -> Any:
+    return reimpl.max_pool2d(Tampered.apply(input, lambda g: g.contiguous()), *rest, **options)
+
+
 # --- bounds ---
 
 
@@ -476,6 +480,32 @@ def one_thread_left(input: Tensor, inplace: bool = False) -> Tensor:
     return F.relu(input, inplace)
 
 
+def looks_at_the_cotangent(input: Tensor, *rest: Any, **options: Any) -> Tensor:
+    return F.avg_pool1d(SeenCotangent.apply(input), *rest, **options)
+
+
+class SeenCotangent(torch.autograd.Function):
+    """The identity; its backward branches on a value, and its vmap is left to torch."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(_: Any, g: Tensor) -> Tensor:
+        return g if torch._C._are_functorch_transforms_active() or g.sum() == 0 else g * 1
+
+    @staticmethod
+    def jvp(_: Any, dx: Tensor) -> Tensor:
+        return dx.clone()
+
+
 f64, f32 = torch.float64, torch.float32
 
 FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
@@ -495,6 +525,7 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("conv1d", "gradients", f32, bias_gradient_halved),
     ("conv1d", "second", f64, second_gradient_forgotten),
     ("softmax", "gradients", f64, softmax_without_its_sum),
+    ("max_pool2d", "gradients", f32, max_pool_gradient_in_plain_layout),
     ("softmax", "second", f64, softmax_detached),
     ("sigmoid", "second", f64, sigmoid_detached),
     ("batch_norm", "buffers", f64, biased_running_variance),
@@ -522,6 +553,7 @@ FAULTS: tuple[tuple[str, str, torch.dtype | None, Any], ...] = (
     ("conv1d", "transforms", None, no_forward_mode),
     ("conv1d", "transforms", None, maps_the_wrong_way_round),
     ("conv1d", "transforms", None, reads_a_value),
+    ("avg_pool1d", "transforms", None, looks_at_the_cotangent),
     ("linear", "settings", None, float32_under_autocast),
     ("pad", "settings", None, products_autocast),
     ("fft", "settings", None, float32_for_integers),

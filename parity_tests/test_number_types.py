@@ -132,3 +132,18 @@ def apart(op: Op, name: str, kind: str) -> bool:
         re.match(o, op.name) and re.fullmatch(n, name) and kind.startswith(k)
         for o, n, k, _ in APART
     )
+
+
+def test_softplus_takes_out() -> None:
+    """Written there and returned; no derivative, and no other dtype, as in torch."""
+    x = torch.linspace(-2, 2, 5)
+    for function in (torch.nn.functional.softplus, reimpl.softplus):
+        out = torch.empty(5)
+        assert function(x, 2.0, out=out) is out
+        assert torch.allclose(out, torch.nn.functional.softplus(x, 2.0))
+        with pytest.raises(RuntimeError):
+            function(x, out=torch.empty(5, dtype=torch.float64))
+        with pytest.raises(RuntimeError):
+            function(x.clone().requires_grad_(), out=torch.empty(5))
+        with pytest.raises(TypeError):
+            function(x, out=[1.0])

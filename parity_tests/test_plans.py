@@ -259,3 +259,28 @@ def test_derivatives_of_standardization_agree_to_the_bit_on_exact_numbers(
     in_place = torch.autograd.grad(y, leaves, gy)
     assert all(torch.equal(p, q) for p, q in zip(plain, in_place, strict=True))
     assert any(p.abs().sum() > 0 for p in plain) or not gy.any() or (a is not None and not a.all())
+
+
+LARGE_CALLS = (
+    ("conv2d", (2, 16, 40, 40), (16, 16, 3, 3), {"padding": 1}),
+    ("conv2d", (2, 64, 40, 40), (64, 1, 3, 3), {"groups": 64, "padding": 1}),
+    ("conv2d", (1, 64, 40, 40), (64, 1, 11, 11), {"groups": 64, "padding": 5}),
+    ("conv_transpose2d", (2, 16, 40, 40), (16, 16, 3, 3), {"stride": 2}),
+)
+
+
+@pytest.mark.parametrize(("name", "input", "weight", "geometry"), LARGE_CALLS)
+def test_batched_gradients_of_large_convolutions(
+    name: str, input: Any, weight: Any, geometry: Any
+) -> None:
+    """Several cotangents at once, where one cotangent goes to a frugal plan."""
+    random = torch.Generator().manual_seed(4)
+    x = torch.randn(input, generator=random, dtype=torch.float64).requires_grad_()
+    w = torch.randn(weight, generator=random, dtype=torch.float64).requires_grad_()
+    y = getattr(reimpl, name)(x, w, **geometry)
+    c = torch.randn(2, *y.shape, generator=random, dtype=torch.float64)
+    together = torch.autograd.grad(y, [x, w], c, is_grads_batched=True, retain_graph=True)
+    for i in range(2):
+        alone = torch.autograd.grad(y, [x, w], c[i], retain_graph=True)
+        for several, one in zip(together, alone, strict=True):
+            assert torch.allclose(several[i], one)

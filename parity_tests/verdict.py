@@ -176,8 +176,9 @@ def run_torch(
 def compare_metadata(trial: Trial, got: Tensors, theirs: Tensors, *, by_torch: bool = True) -> None:
     """Names, types, shapes, dtypes, devices; of outputs also strides and whether they record.
 
-    Gradients may lie as they like: autograd promises no layout for them. What the oracle computed,
-    where torch did not run, tells neither.
+    Autograd promises no layout for gradients, but PyTorch's tests of its own modules ask for one:
+    of an input in channels last it is in channels last. What the oracle computed, where torch did
+    not run, tells neither.
     """
     if got.keys() != theirs.keys():
         trial.depart(f"results are {list(got)}, torch's {list(theirs)}", kind="outputs")
@@ -193,8 +194,10 @@ def compare_metadata(trial: Trial, got: Tensors, theirs: Tensors, *, by_torch: b
             if mine != wanted:
                 message = f"{what} of {name}: got {shown(mine)}, torch {shown(wanted)}"
                 trial.depart(message, kind=what, result=name)
-        strided = output and trial.check in STRIDED and trial.subject.abilities.strided
-        if strided and strides_differ(ours, torchs):
+        strided = by_torch and trial.check in STRIDED and trial.subject.abilities.strided
+        if strided and (
+            strides_differ(ours, torchs) if output else loses_format(trial, name, ours, torchs)
+        ):
             message = f"strides of {name}: got {ours.stride()}, torch {torchs.stride()}"
             trial.depart(message, kind="strides", result=name)
 
@@ -209,6 +212,30 @@ def strides_differ(ours: Tensor, torchs: Tensor) -> bool:
         return False
     pairs = zip(ours.shape, ours.stride(), torchs.stride(), strict=True)
     return any(size > 1 and a != b for size, a, b in pairs)
+
+
+FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def loses_format(trial: Trial, name: str, ours: Tensor, torchs: Tensor) -> bool:
+    """Whether the gradient of the first tensor is in channels last, as that is, for torch alone."""
+    first = next(iter(trial.call.recipes()), "")
+    # Where the input is written to, torch's own sum of gradients has no layout to rely on.
+    if name != f"gradient of {first}" or trial.op.written(trial.call):
+        return False
+    recipe = trial.call.recipes()[first]
+    return (
+        recipe.layout == "channels_last"
+        and in_channels_last(torchs)
+        and not in_channels_last(ours)
+        and in_channels_last(recipe.tensor(trial.dtype, trial.device))
+    )
+
+
+def in_channels_last(t: Tensor) -> bool:
+    """Contiguous in channels last, and in nothing else."""
+    form = FORMATS.get(t.dim())
+    return form is not None and t.is_contiguous(memory_format=form) and not t.is_contiguous()
 
 
 def compare_values(trial: Trial, true: Truth, party: str, results: Tensors) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reimpl import arguments
 from reimpl.arguments import INTEGERS, REALS, accumulator
+from reimpl.gradient_layout import followed
 from reimpl.pullback import Map, Pull, by_formulas
 
 
@@ -192,7 +193,8 @@ def apply(
     input: Tensor, f: Map, pull: Pull, inplace: bool = False, *, by_output: bool = False
 ) -> Tensor:
     """``f(input)``, computed without rounding to 16 bits in between, and written into ``input``."""
-    x = input.to(accumulator(input.dtype), copy=bool(inplace))  # the backward may need the old x
+    # A copy for what is overwritten: the backward may need the old x.
+    x = followed(input.to(accumulator(input.dtype), copy=bool(inplace)))
     y = by_formulas(x, f, pull, by_output=by_output)
     return input.copy_(y) if inplace else y.to(input.dtype)
 

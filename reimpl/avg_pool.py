@@ -23,7 +23,8 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
 from reimpl.autocast import autocasted
-from reimpl.layout import arrange, looks_channels_last
+from reimpl.gradient_layout import followed
+from reimpl.layout import arrange, looks_channels_last, split
 from reimpl.linear_map import Map, linear_map
 from reimpl.pooling import flag, pooled_input, pooled_windows
 from reimpl.windows import Windows
@@ -170,7 +171,7 @@ class _Intervals(NamedTuple):
         inside = (l < self.end.unsqueeze(1)).view(M, K, *(1,) * (-axis - 1))
         members = x.index_select(axis, l.clamp(max=max(L, 1) - 1).flatten())
         # Not a product with zeros and ones, which would spread NaN.
-        return torch.where(inside, members.unflatten(axis, (M, K)), 0).sum(axis)
+        return torch.where(inside, split(members, axis, M, K), 0).sum(axis)
 
 
 class _Steps(NamedTuple):
@@ -352,7 +353,7 @@ def _average(input: Tensor, sums: Map, spread: Map, sizes: Sequence[Tensor | int
     def shares(y: Tensor) -> Tensor:
         return spread(y / divisor)
 
-    return linear_map(input.to(accumulator(input.dtype)), averages, shares)
+    return linear_map(followed(input).to(accumulator(input.dtype)), averages, shares)
 
 
 def _output_size(op: str, rank: int, output_size: Any, input: Tensor) -> Ints:

@@ -16,6 +16,7 @@ from reimpl import arguments
 from reimpl.affine import per_channel, shaped
 from reimpl.arguments import REALS, accumulator
 from reimpl.function import Differentiable, call
+from reimpl.gradient_layout import followed
 from reimpl.layout import arrange, normalization_layout
 from reimpl.standardize import Standardized, standardize
 
@@ -64,7 +65,7 @@ def batch_norm(
     momentum = arguments.number("batch_norm", "momentum", momentum)
     eps = arguments.number("batch_norm", "eps", eps)
     _check(input, running_mean, running_var, weight, bias, training, eps)
-    x = input.to(accumulator(input.dtype))
+    x = followed(input).to(accumulator(input.dtype))
     if input.numel() == 0:
         y = per_channel(x.clone(), _first(weight), _first(bias))
     elif training:

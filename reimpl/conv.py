@@ -18,6 +18,7 @@ from reimpl import arguments
 from reimpl.affine import affine
 from reimpl.arguments import COMPLEX, INTEGERS, REALS, Ints, accumulator
 from reimpl.autocast import autocasted
+from reimpl.gradient_layout import followed
 from reimpl.layout import arrange, convolution_layout
 from reimpl.padding import Amounts, pad_by_selection
 from reimpl.trilinear import correlate
@@ -141,7 +142,8 @@ def convolve(
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)
     arguments.dtype_among(op, input, _ANY if max(d) == 1 else WIDE)
-    x = input if input.dim() == rank + 2 else input.unsqueeze(0)
+    x = followed(input)
+    x = x if x.dim() == rank + 2 else x.unsqueeze(0)
     if x.shape[1] != G * weight.shape[1]:
         raise RuntimeError(
             f"{op}: input must have {G * weight.shape[1]} channels for a weight of shape "

@@ -15,6 +15,7 @@ from reimpl import arguments
 from reimpl.arguments import Ints, accumulator
 from reimpl.autocast import autocasted
 from reimpl.conv import WIDE, Size, check_bias, check_not_empty, check_tensors, finish
+from reimpl.gradient_layout import followed
 from reimpl.layout import convolution_layout
 from reimpl.trilinear import spread
 from reimpl.windows import Windows, spanned
@@ -144,7 +145,8 @@ def convolve_transposed(
     extra = arguments.per_axis(op, "output_padding", output_padding, rank, 0)
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)
     arguments.dtype_among(op, input, WIDE)
-    y = input if input.dim() == rank + 2 else input.unsqueeze(0)
+    y = followed(input)
+    y = y if y.dim() == rank + 2 else y.unsqueeze(0)
     if weight.shape[1] < 1:
         raise RuntimeError(
             f"{op}: weight must have at least one output channel, got {tuple(weight.shape)}"

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
 from torch.nn import Parameter
 
 
 def all_finite(*tensors: Tensor) -> bool:
     """Whether all numbers are finite; no, if they cannot be looked at, or if their sum overflows.
 
-    A compiler has no numbers yet, nor have the tensors that stand in for others.
+    A compiler has no numbers yet, nor have the tensors that stand in for others. Under the vmap of
+    ``is_grads_batched`` one tensor stands for several, of which there is no one answer.
     """
-    if torch.compiler.is_compiling():
-        return False
-    return all(
-        type(t) in (Tensor, Parameter) and not t.is_meta and bool(t.sum().isfinite())
-        for t in tensors
-    )
+    return not torch.compiler.is_compiling() and all(map(_finite, tensors))
+
+
+def _finite(t: Tensor) -> bool:
+    readable = type(t) in (Tensor, Parameter) and not t.is_meta and not is_legacy_batchedtensor(t)
+    return readable and bool(t.sum().isfinite())

@@ -17,6 +17,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.arguments import INTEGERS
 from reimpl.autocast import autocasted
+from reimpl.gradient_layout import followed
 from reimpl.linear_map import linear_map
 from reimpl.spectrum import COMPLEX_OF, Lengths, resized, spectrum
 
@@ -164,7 +165,7 @@ def _transformed(op: str, input: Tensor, lengths: Lengths, norm: str | None, sig
         x = resized(spectrum(y, lengths, -sign, scale), own)
         return x.real.contiguous() if real else x
 
-    return linear_map(input, forward, adjoint)
+    return linear_map(followed(input), forward, adjoint)
 
 
 def _scale(op: str, norm: str | None, n: int, *, inverse: bool) -> float:

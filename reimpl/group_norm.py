@@ -12,6 +12,7 @@ from reimpl import arguments
 from reimpl.affine import shaped
 from reimpl.arguments import REALS, accumulator
 from reimpl.autocast import autocasted
+from reimpl.gradient_layout import followed
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.standardize import standardize
 
@@ -53,7 +54,7 @@ def group_norm(
     input, weight, bias = autocasted("group_norm", input, weight, bias)
     G = _check(input, num_groups, weight, bias)
     N, C, *L = input.shape
-    x = input.to(accumulator(input.dtype)).reshape(N, G, C // G, prod(L))
+    x = followed(input).to(accumulator(input.dtype)).reshape(N, G, C // G, prod(L))
     a, b = shaped(x.dtype, (1, G, C // G, 1), weight, bias)
     y = standardize(x, (2, 3), eps, a, b).z.reshape(input.shape)
     last = input.dim() in (4, 5) and not input.is_meta and looks_channels_last(input)

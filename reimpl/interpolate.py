@@ -12,6 +12,7 @@ from reimpl import arguments, resampling
 from reimpl.arguments import REALS, Ints, accumulator
 from reimpl.autocast import autocasted
 from reimpl.avg_pool import adapt
+from reimpl.gradient_layout import followed
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.resampling import Axis, Entries, remembered, resample
 
@@ -83,7 +84,7 @@ def interpolate(
     images = mode in _SELECTING or _RANKS[mode] == (2,)  # of bytes, for which torch has kernels
     arguments.dtype_among(op, input, (*REALS, torch.uint8) if images else REALS)
     skips = antialias or (input.dtype == torch.uint8 and mode not in _SELECTING)
-    x = input.to(accumulator(input.dtype))
+    x = followed(input).to(accumulator(input.dtype))
     for i in reversed(range(rank)):
         axis = Axis(L[i], sizes[i], scales[i], bool(align_corners))
         if axis.size != axis.out or not skips:

@@ -15,6 +15,7 @@ from reimpl import arguments
 from reimpl.affine import shaped
 from reimpl.arguments import COMPLEX, REALS, Ints, accumulator
 from reimpl.autocast import autocasted
+from reimpl.gradient_layout import followed
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.standardize import standardize
 
@@ -108,7 +109,8 @@ def _normalize(
     input: Tensor, K: Ints, weight: Tensor | None, bias: Tensor | None, eps: float, *, centred: bool
 ) -> Tensor:
     width = prod(K)
-    x = input.to(accumulator(input.dtype)).reshape(prod(input.shape[: input.dim() - len(K)]), width)
+    rows = prod(input.shape[: input.dim() - len(K)])
+    x = followed(input).to(accumulator(input.dtype)).reshape(rows, width)
     a, b = shaped(x.dtype, (1, width), weight, bias)
     y = standardize(x, (1,), eps, a, b, centred=centred).z.reshape(input.shape)
     # Torch has a kernel, but takes RMS norm elementwise for channels last, which keeps the strides.

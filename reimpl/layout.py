@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
 
 _HALF = (torch.float16, torch.bfloat16)
 _SINGLE = (torch.float32, torch.complex64)
@@ -37,6 +38,24 @@ def looks_channels_last(t: Tensor) -> bool:
             return False
         least = stride[d] * size[d] if size[d] > 1 else stride[d]
     return True
+
+
+def strideable(t: Tensor) -> Tensor:
+    """``t``, which as_strided may be asked of under the vmap of ``is_grads_batched``, too.
+
+    That one wants the mapped axis in front in memory.
+    """
+    copy = torch.contiguous_format
+    return t.clone(memory_format=copy) if is_legacy_batchedtensor(t) else t
+
+
+def split(t: Tensor, axis: int, *sizes: int) -> Tensor:
+    """A view with one axis as several.
+
+    ``Tensor.unflatten``, but for the vmap of ``is_grads_batched``, which does not know that one.
+    """
+    axis %= t.dim()
+    return t.view(*t.shape[:axis], *sizes, *t.shape[axis + 1 :])
 
 
 def arrange(y: Tensor, channels_last: bool) -> Tensor:

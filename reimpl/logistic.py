@@ -19,10 +19,14 @@ from reimpl.pullback import by_formulas
 _FLOATING = (*REALS, torch.complex64, torch.complex128)
 
 
-def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
+def softplus(
+    input: Tensor, beta: float = 1, threshold: float = 20, *, out: Tensor | None = None
+) -> Tensor:
     r"""Smooth rectifier: y = log(1 + e^z) / β with z = βx; see :func:`relu`.
 
     y = x where z > threshold. Evaluated as (max(0, z) + log(1 + e^−|z|)) / β; β = 0 gives inf.
+
+    With ``out`` the result is written there, and has no derivative.
 
     Backward: gx = σ(z)·gy, and gy where z > threshold; no second derivative where z ≥ threshold.
 
@@ -45,7 +49,17 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
         below = z.masked_fill(z >= threshold, threshold)
         return torch.where(z > threshold, g, g * _sigmoid(below))
 
-    return apply(input, soften, pull)
+    if out is not None:
+        _check_out("softplus", input, out)
+    y = apply(input, soften, pull)
+    return y if out is None else torch.sub(y.detach(), 0, out=out)
+
+
+def _check_out(op: str, input: Tensor, out: Tensor) -> None:
+    arguments.tensor(op, "out", out)
+    if torch.is_grad_enabled() and (input.requires_grad or out.requires_grad):
+        raise RuntimeError(f"{op}: out must be None where a gradient is wanted, got a Tensor")
+    arguments.alike(op, input, out=out)
 
 
 def sigmoid(input: Tensor) -> Tensor:

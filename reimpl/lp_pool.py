@@ -20,6 +20,7 @@ from reimpl import arguments
 from reimpl.arguments import INTEGERS, REALS, accumulator
 from reimpl.autocast import autocasted
 from reimpl.avg_pool import pool
+from reimpl.gradient_layout import followed
 from reimpl.max_pool import max_pool1d, max_pool2d, max_pool3d
 from reimpl.pullback import by_formulas
 
@@ -110,12 +111,13 @@ def lp_pool(
         raise ValueError(f"{op}: kernel_size must be an int or {rank} ints, got {kernel_size}")
     if norm_type in (inf, -inf):
         arguments.dtype_among(op, input, (*REALS, *INTEGERS))
+        input = followed(input)
         sign = input.detach().sign() * (1 if norm_type > 0 else -1)
         pooled = _MAX_POOL[rank - 1](input * sign, kernel_size, stride, 0, 1, ceil_mode)
         extremes = cast(Tensor, pooled)
         return extremes if norm_type > 0 else -extremes
     (input,) = autocasted((f"avg_pool{rank}d", "pow"), input)
-    x = power(input.to(accumulator(input.dtype)), norm_type)
+    x = power(followed(input).to(accumulator(input.dtype)), norm_type)
     a = pool(op, rank, x, kernel_size, stride, 0, ceil_mode, True, None)
     if rank == 1:
         arguments.integer(op, "kernel_size", kernel_size)

@@ -17,6 +17,7 @@ from torch.autograd import forward_ad
 from reimpl import arguments
 from reimpl.arguments import INTEGERS, REALS
 from reimpl.autocast import autocasted
+from reimpl.gradient_layout import followed
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.maxima import Adaptive, Looks, Regular, chosen, maxima, places
 from reimpl.pooling import pooled_input, pooled_windows
@@ -208,7 +209,8 @@ def _channels_last(x: Tensor, rank: int) -> bool:
 def _pool(input: Tensor, looks: Looks, channels_last: bool, return_indices: bool) -> Pooled:
     """The values, and the places if asked for, in torch's layout."""
     batched = input.dim() == len(looks) + 2
-    x = input if batched else input.unsqueeze(0)
+    x = followed(input)
+    x = x if batched else x.unsqueeze(0)
     index = places(x.detach(), looks) if return_indices else None
     y = maxima(x, looks) if index is None else chosen(x, index, looks)
     y = arrange(y, channels_last)

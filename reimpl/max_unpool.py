@@ -15,7 +15,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.arguments import REALS, Ints, repeated
 from reimpl.autocast import autocasted
-from reimpl.layout import arrange, looks_channels_last
+from reimpl.layout import arrange, looks_channels_last, split
 from reimpl.selection import overwrite
 from reimpl.windows import spanned
 
@@ -135,7 +135,7 @@ def _max_unpool(
 
 def _written(op: str, y: Tensor, i: Tensor, L: Ints) -> Tensor:
     try:
-        return overwrite(y, i, prod(L)).unflatten(-1, L)
+        return split(overwrite(y, i, prod(L)), -1, *L)
     except RuntimeError as error:
         if "out of bounds" not in str(error):
             raise

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from reimpl.function import differentiated
+from reimpl.layout import split
 from reimpl.selection import gather
 
 # Up to so many taps in all it is faster to write them out.
@@ -131,7 +132,7 @@ class Adaptive(NamedTuple):
         K, ends = range(self.k), [end for _, end in _equal_parts(self.l, self.m)]
         sources = [max(0, end - self.k + k) for k in K for end in ends]
         seen = x.index_select(axis, _integers(sources, x.device))
-        seen = seen.unflatten(axis, (self.k, self.m)).movedim(axis - 1, -1)
+        seen = split(seen, axis, self.k, self.m).movedim(axis - 1, -1)
         if not any(self.lead):
             return seen
         in_front = torch.tensor([[k < lead for k in K] for lead in self.lead], device=x.device)

@@ -22,6 +22,7 @@ from torch import Tensor
 from reimpl import arguments
 from reimpl.arguments import COMPLEX, INTEGERS, REALS, accumulator
 from reimpl.autocast import autocasted
+from reimpl.gradient_layout import followed
 from reimpl.layout import arrange, looks_channels_last
 from reimpl.linear_map import linear_map
 
@@ -71,7 +72,7 @@ def pad(
     if mode == "constant":
         # Integers stay what they are: above 2**53 a float would be another number.
         exact = value if isinstance(value, int) else 0.0 if value is None else float(value)
-        return _surround(input, amounts, exact)
+        return _surround(followed(input), amounts, exact)
     if mode not in MODES[1:]:
         modes = ("constant", *MODES[1:])
         raise NotImplementedError(f"pad: mode must be one of {modes}, got {mode!r}")
@@ -87,7 +88,7 @@ def pad(
         arguments.dtype_among("pad", input, (*REALS, *COMPLEX[1:], *INTEGERS))
     keeps_layout = mode != "circular" and input.dim() in (4, 5)
     channels_last = keeps_layout and looks_channels_last(input)
-    y = pad_by_selection("pad", input.to(accumulator(input.dtype)), amounts, mode)
+    y = pad_by_selection("pad", followed(input).to(accumulator(input.dtype)), amounts, mode)
     return arrange(y, channels_last).to(input.dtype)
 
 

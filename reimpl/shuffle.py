@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from reimpl import arguments
-from reimpl.layout import arrange, looks_channels_last
+from reimpl.gradient_layout import followed
+from reimpl.layout import arrange, looks_channels_last, split
 from reimpl.linear_map import linear_map
 
 
@@ -39,7 +40,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     r = _checked("pixel_shuffle", input, "upscale_factor", upscale_factor)
     _divisible("pixel_shuffle", input, -3, r * r, f"upscale_factor={r}, squared")
     channels_last = input.dim() == 4 and looks_channels_last(input)
-    y = linear_map(input, lambda t: _to_blocks(t, r), lambda t: _to_channels(t, r))
+    y = linear_map(followed(input), lambda t: _to_blocks(t, r), lambda t: _to_channels(t, r))
     return arrange(y, channels_last)
 
 
@@ -66,7 +67,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     for axis in (-2, -1):
         _divisible("pixel_unshuffle", input, axis, r, f"downscale_factor={r}")
     channels_last = input.dim() == 4 and looks_channels_last(input)
-    y = linear_map(input, lambda t: _to_channels(t, r), lambda t: _to_blocks(t, r))
+    y = linear_map(followed(input), lambda t: _to_channels(t, r), lambda t: _to_blocks(t, r))
     return arrange(y, channels_last)
 
 
@@ -93,7 +94,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     _divisible("channel_shuffle", input, 1, G, f"groups={G}")
     K, axis = max(1, input.shape[1] // G), 1 - input.dim()
     channels_last = input.dim() in (4, 5) and looks_channels_last(input)
-    y = linear_map(input, lambda t: _deal(t, axis, G), lambda t: _deal(t, axis, K))
+    y = linear_map(followed(input), lambda t: _deal(t, axis, G), lambda t: _deal(t, axis, K))
     return arrange(y, channels_last)
 
 
@@ -125,7 +126,7 @@ def _to_channels(t: Tensor, r: int) -> Tensor:
 
 
 def _deal(t: Tensor, axis: int, groups: int) -> Tensor:
-    parts = t.unflatten(axis, (groups, t.shape[axis] // groups)).transpose(axis - 1, axis)
+    parts = split(t, axis, groups, t.shape[axis] // groups).transpose(axis - 1, axis)
     return _copied(parts).view(t.shape)
 
 

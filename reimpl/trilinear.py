@@ -29,6 +29,7 @@ from math import prod
 from typing import Any
 
 from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
 
 from reimpl import blocks, columns, slabs, taps
 from reimpl.finite import all_finite
@@ -61,6 +62,8 @@ LARGE = 1 << 20
 def _plan(a: Tensor, b: Tensor, w: Sequence[int], windows: Windows) -> Any:
     """The module that computes the product of both for ``w`` of that shape."""
     N, (G, O, C) = a.shape[0], w[:3]
+    if is_legacy_batchedtensor(a) or is_legacy_batchedtensor(b):
+        return columns  # the vmap of ``is_grads_batched`` knows too few primitives for the others
     if N * G * C * prod(windows.kernel + windows.positions) * a.element_size() < LARGE:
         return columns
     if O == C == 1:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from reimpl.arguments import Ints
+from reimpl.layout import strideable
 
 
 def fitting(size: int, kernel: int, stride: int, dilation: int) -> int:
@@ -77,7 +78,7 @@ class Windows(NamedTuple):
 
         (N, G, C, *L) -> (G, C, *K, N, *M)
         """
-        x = self.padded(x)
+        x = strideable(self.padded(x))
         (n, g, c, *steps), (N, G, C) = x.stride(), x.shape[:3]
         taps = [d * t for d, t in zip(self.dilation, steps, strict=True)]
         moves = [s * t for s, t in zip(self.stride, steps, strict=True)]

@@ -66,9 +66,9 @@ def compare_spellings(trial: Trial) -> None:
     with seeded():
         by_name = outputs_of(trial.op.run(trial.target, trial.call, trial.tensors()))
     again = trial.op.instance(trial.target, trial.call, trial.tensors())[1]
-    positional = [again.get(name, value) for name, value in bound.arguments.items()]
+    bound.arguments.update(again)  # what is keyword-only stays so
     with seeded():
-        by_place = outputs_of(trial.target(*positional))
+        by_place = outputs_of(trial.target(*bound.args, **bound.kwargs))
     for name, output in by_name.items():
         if not same_bits(output, by_place[name]):
             trial.depart(f"{name} differs when arguments are given by position", kind="position")

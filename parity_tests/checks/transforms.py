@@ -24,8 +24,8 @@ CHUNK = 64  # rows of a Jacobian at a time: all at once may take more memory tha
 
 
 def transforms(trial: Trial) -> None:
-    """vmap, grad, jacrev, jvp and jvp of vmap give what plain calls give; in the deep profile
-    torch.compile does."""
+    """vmap, grad, jacrev, jvp, jvp of vmap and batched gradients give what plain calls give; in the
+    deep profile torch.compile does."""
     for call in with_mapped_axis(trial.call):
         mapped = replace(trial, call=call, place=trial.call)
         judge(mapped, vmapped, looped)
@@ -36,6 +36,7 @@ def transforms(trial: Trial) -> None:
     if not trial.call.wanted:
         return
     judge(trial, functional_gradients, experiments.gradients)
+    judge(replace(trial, place=trial.call), batched_gradients, looped_gradients)
     # A Jacobian has a row for every output: a huge stride makes a small input's huge.
     if trial.regime != "degenerate" and elements(trial.call) <= 1000:
         judge(trial, reverse_jacobian, experiments.gradients)
@@ -118,6 +119,52 @@ def functional_gradients(
 
     grads = torch.func.grad(inner_product)(chosen(call, tensors))
     return {f"gradient of {name}": g for name, g in grads.items()}
+
+
+def batched_gradients(
+    op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """Gradients for several cotangents at once: ``is_grads_batched``, a vmap of the backward."""
+    outputs, wanted = recorded(op, target, call, tensors)
+    grads = torch.autograd.grad(
+        list(outputs.values()),
+        wanted,
+        [mapped_cotangent(cotangent, *item) for item in outputs.items()],
+        is_grads_batched=True,
+        materialize_grads=True,
+    )
+    return {f"gradient of {n}": g for n, g in zip(call.wanted, grads, strict=True)}
+
+
+def looped_gradients(
+    op: Op, target: Target, call: Call, tensors: Tensors, cotangent: Cotangent
+) -> Tensors:
+    """The same for one cotangent after the other."""
+    outputs, wanted = recorded(op, target, call, tensors)
+    over = [mapped_cotangent(cotangent, *item) for item in outputs.items()]
+    rows = [
+        torch.autograd.grad(
+            list(outputs.values()),
+            wanted,
+            [c[i] for c in over],
+            retain_graph=True,
+            materialize_grads=True,
+        )
+        for i in range(SIZE)
+    ]
+    pairs = zip(call.wanted, zip(*rows, strict=True), strict=True)
+    return {f"gradient of {name}": torch.stack(list(each)) for name, each in pairs}
+
+
+def recorded(op: Op, target: Target, call: Call, tensors: Tensors) -> tuple[Tensors, list[Tensor]]:
+    """The differentiable outputs with their graph, and the wanted inputs."""
+    wanted = [tensors[name].requires_grad_() for name in call.wanted]
+    return smooth_outputs(op, target, call, tensors)({}), wanted
+
+
+def mapped_cotangent(cotangent: Cotangent, name: str, output: Tensor) -> Tensor:
+    """Cotangents of an output, as many as the mapped axis is long."""
+    return cotangent(name, output.detach().expand(SIZE, *output.shape))
 
 
 def reverse_jacobian(

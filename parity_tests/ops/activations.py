@@ -165,7 +165,7 @@ SIGNATURES = {
     "hardtanh": "(input, min_val=-1.0, max_val=1.0, inplace=False)",
     "leaky_relu": "(input, negative_slope=0.01, inplace=False)",
     "elu": "(input, alpha=1.0, inplace=False)",
-    "softplus": "(input, beta=1, threshold=20)",
+    "softplus": "(input, beta=1, threshold=20, *, out=None)",
     "sigmoid": "(input)",
     "tanh": "(input)",
 }
