@@ -272,6 +272,7 @@ def adapt(op: str, rank: int, input: Tensor, output_size: OptionalSize) -> Tenso
     """Average pooling with adaptive windows."""
     arguments.tensor(op, "input", input)
     M = _output_size(op, rank, output_size, input)
+    arguments.storable(op, "output_size", output_size, (*input.shape[:-rank], *M), input.dtype)
     single = set(M) == {1}  # then torch takes the mean, of any tensor
     if (rank == 1 or not single) and input.dim() not in (rank + 1, rank + 2):
         raise RuntimeError(

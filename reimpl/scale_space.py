@@ -138,6 +138,7 @@ def gaussian_pyramid(
     """
     check_image("gaussian_pyramid", input, padding_mode)
     count = arguments.at_least("gaussian_pyramid", "levels", levels, 1)
+    arguments.storable("gaussian_pyramid", "levels", levels, (count,), torch.float64)
     r = _radius("gaussian_pyramid", sigma, 4.0)
     pyramid = [
         input.clone(memory_format=torch.contiguous_format)
@@ -183,7 +184,9 @@ def _radius(op: str, sigma: float, truncate: float) -> int:
     """Where the sampled Gaussian is cut off."""
     _check_positive(op, "sigma", sigma)
     _check_positive(op, "truncate", truncate)
-    return int(truncate * sigma + 0.5)
+    radius = int(truncate * sigma + 0.5)
+    arguments.storable(op, "truncate", truncate, (2 * radius + 1,), torch.float64)
+    return radius
 
 
 def _check_positive(op: str, name: str, value: float) -> None:
