@@ -149,11 +149,11 @@ def outreaches_the_grid(call: Call) -> bool:
 
 
 def has_a_window_of_padding_alone(call: Call) -> bool:
-    """On some axis a window of a convolution meets padding with all of its taps."""
+    """On some axis a window of a convolution meets padding with all of its taps, of several."""
     return any(
         all(not 0 <= a.stride * m + a.dilation * k - a.padding < a.size for k in range(a.kernel))
         for a in axes(call)
-        for m in range(a.windows)
+        for m in range(a.windows if a.kernel > 1 else 0)
     )
 
 
