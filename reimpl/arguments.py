@@ -9,6 +9,7 @@ of a tensor, so all of it works on the meta device and under torch.compile.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from operator import index
 from typing import Any
 
@@ -71,14 +72,17 @@ def _python_number(value: Any) -> Any:
 
 def integer(op: str, name: str, value: Any) -> int:
     """``value`` as an int; torch takes what has ``__index__``, but no bool and no float."""
-    if type(value) is int:
+    if type(value) is int and -(2**63) <= value < 2**63:
         return value
     if isinstance(value, bool):
         raise TypeError(f"{op}: {name} must be an integer, got {value}")
     try:
-        return index(value)
+        number_ = index(value)
     except TypeError:
         raise TypeError(f"{op}: {name} must be an integer, got {value!r}") from None
+    if not -(2**63) <= number_ < 2**63:
+        raise RuntimeError(f"{op}: {name} must fit in 64 bits, got {value}")
+    return number_
 
 
 def extent(op: str, name: str, value: Any) -> int:
@@ -95,6 +99,18 @@ def at_least(op: str, name: str, value: int, least: int) -> int:
 
 
 _SIGNS = {0: "non-negative", 1: "positive"}
+
+
+def storable(op: str, name: str, given: object, shape: Ints, dtype: torch.dtype) -> None:
+    """An output of ``shape`` must be one that memory can hold: addresses have 47 bits.
+
+    Before anything is computed of its sizes, which would take as long as it is large.
+    """
+    if prod(shape) * dtype.itemsize >= 2**47:
+        raise RuntimeError(
+            f"{op}: {name} must give an output that memory can hold, got {given!r}, "
+            f"for the shape {tuple(shape)}"
+        )
 
 
 def integers(op: str, name: str, value: Any) -> Ints:
@@ -120,10 +136,8 @@ def unpacked(value: Any) -> Any:
 
 def per_axis(op: str, name: str, value: Any, n: int, least: int) -> Ints:
     """One integer per spatial axis, none below ``least``; an int or a single entry serves all."""
-    if type(value) is int:
-        entries: Ints = (value,) * n
-    elif isinstance(value, (tuple, list)):
-        entries = tuple([integer(op, name, v) for v in value])
+    if isinstance(value, (tuple, list)):
+        entries: Ints = tuple([integer(op, name, v) for v in value])
         entries = entries * n if len(entries) == 1 else entries
     else:
         entries = (integer(op, name, value),) * n

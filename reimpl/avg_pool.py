@@ -276,6 +276,7 @@ def adapt(op: str, rank: int, input: Tensor, output_size: OptionalSize) -> Tenso
     (input,) = autocasted(f"adaptive_avg_pool{rank}d", input)
     arguments.tensor(op, "input", input)
     M = _output_size(op, rank, output_size, input)
+    arguments.storable(op, "output_size", output_size, (*input.shape[:-rank], *M), input.dtype)
     single = set(M) == {1}  # then torch takes the mean, of any tensor
     if (rank == 1 or not single) and input.dim() not in (rank + 1, rank + 2):
         raise RuntimeError(

@@ -77,6 +77,8 @@ def interpolate(
     recompute = recompute_scale_factor or (mode == "area" and size is None)
     sizes, scales = _sizes(op, L, size, scale_factor, recompute)
     _check_sizes(op, shape, sizes, mode, f"size={size}, scale_factor={scale_factor}")
+    name, given = ("scale_factor", scale_factor) if size is None else ("size", size)
+    arguments.storable(op, name, given, (*shape[:2], *sizes), input.dtype)
     if mode == "area":
         return adapt(op, rank, input, sizes)
     if mode != "lanczos":

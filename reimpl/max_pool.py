@@ -178,6 +178,7 @@ def _adaptive_max_pool(
             raise error(f"{op}: output_size must be one or {rank} ints, got {output_size}")
         output_size = [l if m is None else m for l, m in zip(L, output_size, strict=True)]
     M = arguments.per_axis(op, "output_size", output_size, rank, 0)
+    arguments.storable(op, "output_size", output_size, (*input.shape[:-rank], *M), torch.int64)
     looks = [
         Adaptive(l, m) if m == 0 or l % m else Regular(l, m, l // m, l // m)
         for l, m in zip(L, M, strict=True)

@@ -142,6 +142,7 @@ def gaussian_pyramid(
     check_image("gaussian_pyramid", input, padding_mode)
     count = arguments.at_least("gaussian_pyramid", "levels", levels, 1)
     sigma = _positive("gaussian_pyramid", "sigma", sigma)
+    arguments.storable("gaussian_pyramid", "levels", levels, (count,), torch.float64)
     r = _radius("gaussian_pyramid", sigma, 4.0)
     pyramid = [
         input.clone(memory_format=torch.contiguous_format)
@@ -185,7 +186,9 @@ def _separable(x: Tensor, down: Taps, along: Taps, padding_mode: str) -> Tensor:
 
 def _radius(op: str, sigma: float, truncate: float) -> int:
     """Where the sampled Gaussian is cut off."""
-    return int(_positive(op, "truncate", truncate) * _positive(op, "sigma", sigma) + 0.5)
+    radius = int(_positive(op, "truncate", truncate) * _positive(op, "sigma", sigma) + 0.5)
+    arguments.storable(op, "truncate", truncate, (2 * radius + 1,), torch.float64)
+    return radius
 
 
 def _positive(op: str, name: str, value: float) -> float:
