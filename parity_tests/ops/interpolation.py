@@ -364,9 +364,16 @@ LEVELS = {
 
 LINEAR = (relations.homogeneous, relations.blind_to_order_of_samples)
 
+# Sizes are floor(n * scale) in Python here and in C++ there, which differ in single precision.
+IMPRECISE = {
+    ("scale_factor", kind): "torch's own places that compute sizes differ in single precision"
+    for kind in ("numpy.float32", "tensor")
+}
+
 INTERPOLATIONS = (
     Op(
         name="interpolate",
+        without=IMPRECISE,
         signature=(
             "(input, size=None, scale_factor=None, mode='nearest', align_corners=None, "
             "recompute_scale_factor=None, antialias=False)"
@@ -385,6 +392,7 @@ INTERPOLATIONS = (
     ),
     Op(
         name="Upsample",
+        without=IMPRECISE,
         signature=(
             "(size=None, scale_factor=None, mode='nearest', align_corners=None, "
             "recompute_scale_factor=None)"
@@ -402,6 +410,7 @@ INTERPOLATIONS = (
     ),
     Op(
         name="UpsamplingNearest2d",
+        without=IMPRECISE,
         signature="(size=None, scale_factor=None)",
         definition=partial(interpolation, mode="nearest"),
         draw=draw_descendant,
@@ -413,6 +422,7 @@ INTERPOLATIONS = (
     ),
     Op(
         name="UpsamplingBilinear2d",
+        without=IMPRECISE,
         signature="(size=None, scale_factor=None)",
         definition=partial(interpolation, mode="bilinear", align_corners=True),
         draw=draw_descendant,
