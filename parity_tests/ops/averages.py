@@ -18,6 +18,7 @@ from parity_tests.definitions.averages import (
     power_average_pooling,
     unfolding,
 )
+from parity_tests.kinds import computed_with
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import another_rank, geometry, put, retyped, with_shape
 from parity_tests.ops.dtypes import COMPLEX, FLOATS
@@ -352,11 +353,7 @@ def powered(rank: int, name: str) -> Op:
         dtypes=FLOATS if rank < 3 else WIDE,
         levels=WINDOW_LEVELS | {"norm_type": tuple(NORMS)[:6]},
         feasible=possible,
-        without={
-            ("norm_type", kind): "torch's Python divides 1 by it in single precision, and does not "
-            "see that it is infinite"
-            for kind in ("numpy.float32", "tensor")
-        },
+        without=computed_with("norm_type"),
         bad=POWER_FAULTS,
         pinned=(
             example(rank, norm_type=2, kernel_size=3, stride=2, ceil_mode=True),
