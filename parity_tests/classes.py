@@ -15,7 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -73,7 +73,7 @@ class Class:
 def kinds_of(name: str, default: Any) -> Iterator[Class]:
     """Every kind of number, and not at all."""
     for kind in dict.fromkeys((*kinds.OF_FLOATS, *kinds.OF_INTEGERS, *kinds.OF_FLAGS)):
-        yield Class(name, kind, lambda c, k=kind: in_kind(c, name, k), is_given(name, kind))
+        yield Class(name, kind, partial(in_kind, name=name, kind=kind), is_given(name, kind))
     if not is_missing(default):
         yield not_passed(name, default)
 
@@ -227,16 +227,23 @@ def with_recipe(call: Call, name: str, change: Callable[[Recipe], Recipe | None]
 
 def fills_of(name: str) -> Iterator[Class]:
     """Numbers near either end of a dtype's range."""
-    for what, fill in (("subnormal", "subnormal"), ("near the limit", "limit")):
-        yield Class(
-            name,
-            what,
-            lambda c, f=fill: with_recipe(
-                c, name, lambda r: replace(r, fill=f) if r.values is None else None
-            ),
-            lambda c, f=fill: name in c.recipes() and c.recipes()[name].fill == f,
-            ("scaled",),
-        )
+    yield filled(name, "subnormal", "subnormal")
+    yield filled(name, "near the limit", "limit")
+
+
+def filled(name: str, what: str, fill: str) -> Class:
+    """A tensor of that fill."""
+
+    def refilled(r: Recipe) -> Recipe | None:
+        return replace(r, fill=fill) if r.values is None else None
+
+    return Class(
+        name,
+        what,
+        lambda c: with_recipe(c, name, refilled),
+        lambda c: name in c.recipes() and c.recipes()[name].fill == fill,
+        ("scaled",),
+    )
 
 
 def wider_of(op: Op, name: str) -> Iterator[Class]:

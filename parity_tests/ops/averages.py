@@ -54,7 +54,7 @@ def windows(d: Draw, rank: int, *, padded: bool) -> tuple[dict[str, Any], Ints]:
     ceil = d.choice("ceil_mode", (False, True))
     sizes = []
     for k, s, p in zip(kernel, stride, padding, strict=True):
-        m = d.integer(1, 1 if d.degenerate else 4 - rank // 2)
+        m = d.integer(1, 1 if d.degenerate or d.large else 4 - rank // 2)
         # Rounded up, a kernel may overhang the only window; torch's avg_pool3d wants it to fit in.
         short = 0 if rank == 3 or not ceil else d.integer(0, min(s, k) - 1)
         rest = d.integer(0, min(s, 10) - 1)
@@ -147,7 +147,7 @@ def blocks(d: Draw) -> tuple[dict[str, Any], Ints]:
     g = geometry(d, 2)
     sizes = []
     for s, p, span in zip(g.stride, g.padding, g.span, strict=True):
-        m = d.integer(1, 1 if d.degenerate else 3)
+        m = d.integer(1, 1 if d.degenerate or d.large else 3)
         rest = d.integer(0, min(s, 10) - 1)
         sizes.append(d.row(max(1, span - 2 * p + s * (m - 1) + rest)))
     names = {
