@@ -15,7 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -33,6 +33,7 @@ INPUTS = ("input", "x")  # an operator's first tensor; RMSNorm's is called x
 HALF = (torch.float16, torch.bfloat16)
 SAMPLES = 8  # calls that a class is tried on, of those that can be made to meet it
 TRIES = 3  # so many, before the operator is said not to have it; torch is slow to refuse
+UNDRAWN = ("device", "dtype", "_stacklevel", "generator", "out")  # or classes of their own
 COUNTING = ("forward", "gradients")  # the checks whose calls are made to meet classes
 TWISTS = 3  # classes that one call is made to meet
 
@@ -72,11 +73,16 @@ class Class:
 def kinds_of(name: str, default: Any) -> Iterator[Class]:
     """Every kind of number, and not at all."""
     for kind in dict.fromkeys((*kinds.OF_FLOATS, *kinds.OF_INTEGERS, *kinds.OF_FLAGS)):
-        yield Class(name, kind, lambda c, k=kind: in_kind(c, name, k), is_given(name, kind))
+        yield Class(name, kind, partial(in_kind, name=name, kind=kind), is_given(name, kind))
     if not is_missing(default):
-        yield Class(
-            name, kinds.LEFT_OUT, lambda c: left_out(c, name, default), is_given(name, "left out")
-        )
+        yield not_passed(name, default)
+
+
+def not_passed(name: str, default: Any) -> Class:
+    """An argument left out: the default, given as nothing at all."""
+    return Class(
+        name, kinds.LEFT_OUT, lambda c: left_out(c, name, default), is_given(name, kinds.LEFT_OUT)
+    )
 
 
 def is_given(name: str, kind: str) -> Callable[[Call], bool]:
@@ -221,44 +227,65 @@ def with_recipe(call: Call, name: str, change: Callable[[Recipe], Recipe | None]
 
 def fills_of(name: str) -> Iterator[Class]:
     """Numbers near either end of a dtype's range."""
-    for what, fill in (("subnormal", "subnormal"), ("near the limit", "limit")):
-        yield Class(
-            name,
-            what,
-            lambda c, f=fill: with_recipe(
-                c, name, lambda r: replace(r, fill=f) if r.values is None else None
-            ),
-            lambda c, f=fill: name in c.recipes() and c.recipes()[name].fill == f,
-            ("scaled",),
-        )
+    yield filled(name, "subnormal", "subnormal")
+    yield filled(name, "near the limit", "limit")
+
+
+def filled(name: str, what: str, fill: str) -> Class:
+    """A tensor of that fill."""
+
+    def refilled(r: Recipe) -> Recipe | None:
+        return replace(r, fill=fill) if r.values is None else None
+
+    return Class(
+        name,
+        what,
+        lambda c: with_recipe(c, name, refilled),
+        lambda c: name in c.recipes() and c.recipes()[name].fill == fill,
+        ("scaled",),
+    )
 
 
 def wider_of(op: Op, name: str) -> Iterator[Class]:
-    """A tensor in float32 beside an input of 16 bits: alone, and with all the others."""
+    """A tensor in float32 beside an input of 16 bits: the only one, and with all the others."""
 
-    def alone(call: Call) -> Call | None:
-        return with_recipe(
-            call, name, lambda r: replace(r, dtype="float32") if not r.dtype else None
-        )
-
-    def all_of_them(call: Call) -> Call | None:
-        first = next(iter(call.recipes()), None) if name in call.recipes() else None
-        if first is None or len(call.recipes()) < 3:
+    def wide(call: Call) -> Call | None:
+        if name not in call.recipes():
             return None
-        kept = (*INPUTS, first, "cotangent")
+        kept = (*INPUTS, "cotangent")
         return call.with_recipes(
             lambda n, r: r if n in kept or r.dtype else replace(r, dtype="float32")
         )
 
-    def count(call: Call) -> int:
-        tensors = call.recipes()
-        mine = name in tensors and tensors[name].dtype == "float32"
-        return sum(r.dtype == "float32" for r in tensors.values()) if mine else 0
+    def only(call: Call) -> Call | None:
+        return wide(call) if parameters(call) == 1 else None
 
-    if not op.is_module:
-        yield Class(name, "wider than input, alone", alone, lambda c: count(c) == 1, FINITE, HALF)
+    def of_several(call: Call) -> Call | None:
+        return wide(call) if parameters(call) > 1 else None
+
+    def parameters(call: Call) -> int:
+        drawn = (n for n, r in call.recipes().items() if r.dtype in (None, "float32"))
+        return sum(n not in INPUTS for n in drawn)
+
+    def is_wide(call: Call) -> bool:
+        return name in call.recipes() and call.recipes()[name].dtype == "float32"
+
+    if not op.is_module:  # whose parameters come together
+        yield Class(
+            name,
+            "wider than input, no other beside it",
+            only,
+            lambda c: is_wide(c) and parameters(c) == 1,
+            FINITE,
+            HALF,
+        )
     yield Class(
-        name, "wider than input, as others are", all_of_them, lambda c: count(c) > 1, FINITE, HALF
+        name,
+        "wider than input, as others are",
+        of_several,
+        lambda c: is_wide(c) and parameters(c) > 1,
+        FINITE,
+        HALF,
     )
 
 
@@ -304,7 +331,10 @@ def candidates(op: Op) -> tuple[Class, ...]:
     found: list[Class] = []
     tensors = tensors_of(op)
     for name, parameter in op.parameters.parameters.items():
-        if name in ("device", "dtype", "_stacklevel", "generator", "out") or name in tensors:
+        if name in UNDRAWN:
+            continue
+        if name in tensors:
+            found += [not_passed(name, None)] * (parameter.default is None)
             continue
         found += kinds_of(name, parameter.default)
         found += values_of(op, name, parameter.default)

@@ -24,6 +24,15 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "tensor": torch.tensor,  # of no axes
 }
 
+SINGLE = ("numpy.float32", "tensor")  # they compute in single precision
+
+
+def computed_with(*names: str) -> dict[tuple[str, str], str]:
+    """Why these arguments are not given in single precision: see ``Op.without``."""
+    reason = "Python computes with it before any kernel does, in single precision then"
+    return {(name, kind): reason for name in names for kind in SINGLE}
+
+
 # The same as source, for scripts.
 SOURCES = {
     "numpy.int64": "np.int64",

@@ -385,7 +385,7 @@ def fills_used(recipes: Iterable[Recipe]) -> list[str]:
 
 def tensor_code(recipe: Recipe, trial: Trial) -> str:
     """An expression that makes the tensor: its numbers if they are few, else a way to draw them."""
-    plain = replace(recipe, layout="contiguous").tensor(trial.dtype)
+    plain = replace(recipe, layout="contiguous", state=None).tensor(trial.dtype)
     dtype = "dtype" if recipe.dtype is None else f"torch.{recipe.dtype}"
     if plain.numel() <= LITERAL:
         numbers = repr(plain.tolist()).replace("nan", "math.nan").replace("inf", "math.inf")

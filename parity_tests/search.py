@@ -338,9 +338,11 @@ class Search:
             return self.not_reproducible([failure])
         again = rerun(self.cell.check, failure.trial)
         if again is None:  # the oracle was off, as only the definition could tell
-            self.ledger.torch_fault(
-                failure.trial, failure.departure.message, failure.departure.details
-            )
+            trial, departure = failure.trial, failure.departure
+            if (known := excuse(trial)) is not None:
+                self.ledger.excuse(trial, known.reason)
+            else:
+                self.ledger.torch_fault(trial, departure.message, departure.details)
             return None
         return simplified(self.cell.check, again) if self.plan.shrink else again
 

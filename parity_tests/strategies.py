@@ -170,7 +170,7 @@ class Draw:
         kernel = self.per_axis("kernel", rank, lambda _: sizes)
         if not self.large:
             return kernel
-        first, *others = (min(k, 3) for k in kernel)
+        first, *others = (min(k, 2) for k in kernel)
         return int(self.long("taps", first)), *others
 
     # --- tensors ---

@@ -18,6 +18,7 @@ from parity_tests.definitions.averages import (
     power_average_pooling,
     unfolding,
 )
+from parity_tests.kinds import computed_with
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import another_rank, geometry, put, retyped, with_shape
 from parity_tests.ops.dtypes import COMPLEX, FLOATS
@@ -53,7 +54,7 @@ def windows(d: Draw, rank: int, *, padded: bool) -> tuple[dict[str, Any], Ints]:
     ceil = d.choice("ceil_mode", (False, True))
     sizes = []
     for k, s, p in zip(kernel, stride, padding, strict=True):
-        m = d.integer(1, 1 if d.degenerate else 4 - rank // 2)
+        m = d.integer(1, 1 if d.degenerate or d.large else 4 - rank // 2)
         # Rounded up, a kernel may overhang the only window; torch's avg_pool3d wants it to fit in.
         short = 0 if rank == 3 or not ceil else d.integer(0, min(s, k) - 1)
         rest = d.integer(0, min(s, 10) - 1)
@@ -146,7 +147,7 @@ def blocks(d: Draw) -> tuple[dict[str, Any], Ints]:
     g = geometry(d, 2)
     sizes = []
     for s, p, span in zip(g.stride, g.padding, g.span, strict=True):
-        m = d.integer(1, 1 if d.degenerate else 3)
+        m = d.integer(1, 1 if d.degenerate or d.large else 3)
         rest = d.integer(0, min(s, 10) - 1)
         sizes.append(d.row(max(1, span - 2 * p + s * (m - 1) + rest)))
     names = {
@@ -352,11 +353,7 @@ def powered(rank: int, name: str) -> Op:
         dtypes=FLOATS if rank < 3 else WIDE,
         levels=WINDOW_LEVELS | {"norm_type": tuple(NORMS)[:6]},
         feasible=possible,
-        without={
-            ("norm_type", kind): "torch's Python divides 1 by it in single precision, and does not "
-            "see that it is infinite"
-            for kind in ("numpy.float32", "tensor")
-        },
+        without=computed_with("norm_type"),
         bad=POWER_FAULTS,
         pinned=(
             example(rank, norm_type=2, kernel_size=3, stride=2, ceil_mode=True),

@@ -58,7 +58,7 @@ def geometry(d: Draw, rank: int, word: str = "numbers") -> Geometry:
 
 def sizes_that_fit(d: Draw, g: Geometry, least: Ints) -> Ints:
     """Input sizes that hold a drawn number of windows, and up to a stride more."""
-    windows = 1 if d.degenerate else 4 - len(g.kernel) // 2
+    windows = 1 if d.degenerate or d.large else 4 - len(g.kernel) // 2
     sizes = []
     for s, p, span, low in zip(g.stride, g.padding, g.span, least, strict=True):
         m = d.integer(1, windows)

@@ -20,6 +20,7 @@ from parity_tests.definitions.fourier import (
     ideal,
     pass_filter,
 )
+from parity_tests.kinds import computed_with
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
 from parity_tests.ops.dtypes import COMPLEX
@@ -241,6 +242,7 @@ def filter_of(reference: Callable[..., Tensor], definition: Callable[..., Any]) 
     """Declare a filter."""
     return Op(
         name=reference.__name__,
+        without=computed_with("cutoff"),
         signature="(input, cutoff)",
         definition=definition,
         draw=draw_image,

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from parity_tests.definitions.activations import random
+from parity_tests.kinds import computed_with
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
 from parity_tests.ops.dtypes import FLOATS
@@ -76,6 +77,7 @@ def initialiser(name: str) -> Op:
     options = XAVIER if xavier else KAIMING
     return Op(
         name=name,
+        without=computed_with("gain", "a"),
         signature=(
             "(tensor, gain=1.0, generator=None)"
             if xavier

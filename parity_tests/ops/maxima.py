@@ -52,7 +52,7 @@ def draw_max_pool(d: Draw, *, rank: int) -> Call:
     ceil = d.choice("ceil_mode", (False, True))
     sizes = []
     for k, s, p, dilated in zip(kernel, stride, padding, dilation, strict=True):
-        m = d.integer(1, 1 if d.degenerate else 4 - rank // 2)
+        m = d.integer(1, 1 if d.degenerate or d.large else 4 - rank // 2)
         span = dilated * (k - 1) + 1
         short = d.integer(0, min(s, span) - 1) if ceil else 0  # rounded up, a window may overhang
         rest = d.integer(0, min(s, 10) - 1)

@@ -339,7 +339,10 @@ def without_the_other(call: Call) -> Mapping[str, Any] | None:
 # Torch takes one running statistic in float32, whatever the other's dtype, by accident: see the
 # known fault in errors.
 WITHOUT = {
-    (name, "wider than input, alone"): "accepted by accident, whatever the other statistic's dtype"
+    (
+        name,
+        "wider than input, no other beside it",
+    ): "accepted by accident, whatever the other's dtype"
     for name in ("running_mean", "running_var")
 }
 
@@ -593,7 +596,7 @@ def module_with_the_eps_of(dtype: torch.dtype) -> Callable[..., Any]:
 
 
 # Without a weight torch has no gradient for it, or one in the input's dtype.
-WIDE_BIAS = {("bias", "wider than input, alone"): "torch cannot differentiate it"}
+WIDE_BIAS = {("bias", "wider than input, no other beside it"): "torch cannot differentiate it"}
 
 TRAILING_LEVELS = {"normalized axes": (1, 2, 3), "leading axes": (0, 1, 2, 3)}
 

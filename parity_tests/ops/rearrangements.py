@@ -123,9 +123,10 @@ def by_index(
     """
     if mode == "constant":
         # Torch takes integers for floats, of which large ones are no integers any more.
-        large = isinstance(value, int) and abs(value) >= 2**53
-        y = F.pad(input, pad, mode, 0 if large else value)
-        return y.masked_fill(F.pad(torch.ones_like(input), pad) == 0, value) if large else y
+        if not isinstance(value, int) or abs(value) < 2**53:
+            return F.pad(input, pad, mode, value)
+        y = F.pad(input, pad)
+        return y.masked_fill(F.pad(torch.ones_like(input), pad) == 0, value)
     pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
     places = [
         torch.tensor([source(i, n, lo, hi, mode) for i in range(n + lo + hi)], dtype=torch.int64)
