@@ -27,6 +27,7 @@ __all__ = [
     "has_a_negative_padding",
     "has_a_tap_of_padding",
     "has_a_window_of_padding",
+    "has_a_window_of_padding_alone",
     "in_state",
     "keeps_a_size",
     "laid_out_oddly",
@@ -34,7 +35,6 @@ __all__ = [
     "not_finite",
     "of_another_dtype",
     "one_wide_and_filtered",
-    "outreaches_on_some_axis",
     "outreaches_the_grid",
     "overhangs",
     "padded_by_its_size",
@@ -153,22 +153,22 @@ def axes(call: Call) -> Iterator[Axis]:
 
 def outreaches_the_grid(call: Call) -> bool:
     """On the last axis a window, or a tap of the first window, starts beyond the grid's end."""
-    return outreaches(list(axes(call))[-1])
-
-
-def outreaches_on_some_axis(call: Call) -> bool:
-    """The same on any axis."""
-    return any(outreaches(axis) for axis in axes(call))
-
-
-def outreaches(axis: Axis) -> bool:
-    """A window, or a tap of the first window, starts beyond the end of the grid on that axis."""
+    axis = list(axes(call))[-1]
     # A transposed convolution with a large output_padding has fewer windows than its output holds.
     fit = (axis.size + 2 * axis.padding - axis.dilation * (axis.kernel - 1) - 1) // axis.stride + 1
     window = axis.stride * (max(axis.windows, fit) - 1) - axis.padding
     tap = axis.dilation * (axis.kernel - 1) - axis.padding
     # A second derivative swaps stride and dilation: then padding as wide as the grid will do.
     return max(window, tap, axis.padding) >= axis.size
+
+
+def has_a_window_of_padding_alone(call: Call) -> bool:
+    """On some axis a window of a convolution meets padding with all of its taps, of several."""
+    return any(
+        all(not 0 <= a.stride * m + a.dilation * k - a.padding < a.size for k in range(a.kernel))
+        for a in axes(call)
+        for m in range(a.windows if a.kernel > 1 else 0)
+    )
 
 
 def padded_by_its_size(call: Call) -> bool:

@@ -44,9 +44,12 @@ def test_still_needed(entry: Expectation) -> None:
         return
     if not entry.strict:
         return  # depends on memory or on the processor: nothing to hold it to
-    with pytest.raises(Departure) as caught:
-        replay(trial)
-    assert entry.fits(caught.value.details, trial.dtype)
+    assert departure_of(entry)
+
+
+def others(entry: Expectation) -> tuple[Expectation, ...]:
+    """All entries but one: what they say of the same call is not what is looked for."""
+    return tuple(other for other in OWN if other is not entry and not other.crashes)
 
 
 def died_in_a_process_of_its_own(case: str) -> bool:
@@ -126,11 +129,12 @@ def layer_norms_wrong_gradient(trial: Trial, result: str, got: float) -> bool:
 
 
 def test_the_entry_of_16_bit_layer_norm_hides_no_other_fault() -> None:
-    (entry,) = (e for e in OWN if "layer norm adds up" in e.reason)
+    (entry,) = (e for e in OWN if "layer norm keeps the mean" in e.reason)
     trial = trial_of({**entry.case, "subject": "torch"})
     assert layer_norms_wrong_gradient(trial, "gradient of weight", 1.004)
     assert not layer_norms_wrong_gradient(trial, "gradient of weight", 1.1)
-    assert not layer_norms_wrong_gradient(trial, "gradient of input", 1.004)
+    assert not layer_norms_wrong_gradient(trial, "gradient of input", 1.1)
+    assert not layer_norms_wrong_gradient(trial, "output", 1.004)
     trial = replace(trial, subject=REIMPL, ledger=Ledger(), expectations=OWN)
     trial.blame("torch", "torch raised RuntimeError", kind="exception")
     assert trial.ledger.fault_count == 1
@@ -186,10 +190,15 @@ print(json.dumps(shown))
 
 
 def departure_of(entry: Expectation) -> Departure:
-    """What the suite says of the pinned case."""
-    with pytest.raises(Departure) as caught:
-        replay(trial_of({**entry.case, "subject": "torch"}))
-    return caught.value
+    """How the pinned case fails as the entry says, first of all or where others excuse the rest."""
+    case = {**entry.case, "subject": "torch"}
+    for known in ((), others(entry)):
+        try:
+            replay(trial_of(case, known))
+        except Departure as departure:
+            if entry.fits(departure.details, trial_of(case).dtype):
+                return departure
+    pytest.fail(f"the pinned case does not fail as the entry says: {entry.reason}")
 
 
 def test_scripts_show_the_faults_without_the_suite() -> None:
