@@ -151,7 +151,9 @@ def _max_pool(
     alone = rank == 1 and not return_indices  # torch has a kernel of its own for this
     arguments.dtype_among(op, input, REALS if alone else (*REALS, *INTEGERS))
     windows = pooled_windows(op, tuple(input.shape[-rank:]), *geometry)
-    channels_last = not alone and _channels_last(input, rank)
+    # That kernel records nothing: where a graph is wanted torch takes the one for two axes.
+    recorded = input.requires_grad and torch.is_grad_enabled()
+    channels_last = (recorded or not alone) and _channels_last(input, rank)
     looks = [Regular(*axis) for axis in zip(*windows, strict=True)]
     return _pool(input, looks, channels_last, return_indices)
 
