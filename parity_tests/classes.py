@@ -196,13 +196,14 @@ def states_of(op: Op, name: str) -> Iterator[Class]:
     smooth = tuple(d for d in op.dtypes if d.is_floating_point or d.is_complex)
     for word in ("parameter", "part_of_a_base", "negated"):
         yield state(word, dtypes=smooth)
-    for word in ("leaf", "non_leaf", "hooked", "inference") if name in INPUTS else ():
-        yield state(word, dtypes=smooth, check="forward")
+    if name in INPUTS and not op.is_module:  # a module hands its input to the function
+        for word in ("non_leaf", "hooked", "inference"):
+            yield state(word, dtypes=smooth, check="forward")
     if wide:
         yield state("conjugated", dtypes=wide)
 
 
-RECORDED = ("leaf", "non_leaf", "hooked", "parameter")
+RECORDED = ("non_leaf", "hooked", "parameter")
 
 
 def stated(call: Call, recipe: Recipe, word: str) -> Recipe | None:

@@ -243,10 +243,6 @@ LAYOUTS: dict[str, Layout] = {
 # --- States: what else a tensor can be; each takes a plain tensor of floating-point numbers ---
 
 
-def leaf(t: Tensor) -> Tensor:
-    return t.requires_grad_()
-
-
 def non_leaf(t: Tensor) -> Tensor:
     return t.requires_grad_() * 1  # by a number: the strides stay as they are
 
@@ -284,7 +280,6 @@ def zero_tensor(t: Tensor) -> Tensor:
 STATES: dict[str, Layout] = {
     state.__name__: state
     for state in (
-        leaf,
         non_leaf,
         parameter,
         hooked,

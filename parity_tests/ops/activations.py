@@ -40,7 +40,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
 
 def draw_shape(d: Draw, ranks: tuple[int, ...]) -> tuple[int, ...]:
     """Sizes of up to three, but for one axis that may fill a vector register and more."""
-    rank = d.choice("axes", ranks)
+    rank = d.choice("axes", tuple(r for r in ranks if r) if d.large else ranks)
     low, high = (0, 1) if d.degenerate else (1, 3)
     sizes = [d.integer(low, high) for _ in range(rank)]
     if rank:

@@ -353,7 +353,8 @@ def powered(rank: int, name: str) -> Op:
         dtypes=FLOATS if rank < 3 else WIDE,
         levels=WINDOW_LEVELS | {"norm_type": tuple(NORMS)[:6]},
         feasible=possible,
-        without=computed_with("norm_type"),
+        without=computed_with("norm_type")
+        | {("input", "subnormal"): "powers of them underflow in double precision, the oracle's"},
         bad=POWER_FAULTS,
         pinned=(
             example(rank, norm_type=2, kernel_size=3, stride=2, ceil_mode=True),
