@@ -137,7 +137,8 @@ def apart(op: Op, name: str, kind: str) -> bool:
 def test_softplus_takes_out() -> None:
     """Written there and returned; no derivative, and no other dtype, as in torch."""
     x = torch.linspace(-2, 2, 5)
-    for function in (torch.nn.functional.softplus, reimpl.softplus):
+    functions: tuple[Any, ...] = (torch.nn.functional.softplus, reimpl.softplus)
+    for function in functions:
         out = torch.empty(5)
         assert function(x, 2.0, out=out) is out
         assert torch.allclose(out, torch.nn.functional.softplus(x, 2.0))

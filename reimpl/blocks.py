@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from reimpl import slabs
-from reimpl.layout import split
 from reimpl.windows import Windows, spanned
 
 T = 8  # more positions share more of their windows, and multiply by more zeros
@@ -25,7 +24,7 @@ def correlate(x: Tensor, w: Tensor, windows: Windows) -> Tensor:
     y = slabs.correlate(x, _banded(w, windows), _blocked(windows))
     N, G, OT, *M, blocks = y.shape
     line = y.new_empty(N, G, OT // T, *M, blocks * T)
-    split(line, -1, blocks, T).copy_(split(y, 2, -1, T).movedim(3, -1))
+    line.unflatten(-1, (blocks, T)).copy_(y.unflatten(2, (-1, T)).movedim(3, -1))
     end = windows.positions[-1]
     if end == blocks * T:
         return line
@@ -40,7 +39,7 @@ def spread(y: Tensor, w: Tensor, windows: Windows) -> Tensor:
 def relate(x: Tensor, y: Tensor, windows: Windows) -> Tensor:
     """The gradient of the kernel with zeros, its diagonals added up."""
     w = slabs.relate(x, _in_blocks(y, windows), _blocked(windows))
-    return _band(split(w, 1, -1, T), windows).sum(2, dtype=w.dtype)
+    return _band(w.unflatten(1, (-1, T)), windows).sum(2, dtype=w.dtype)
 
 
 def _blocked(windows: Windows) -> Windows:
@@ -73,4 +72,4 @@ def _in_blocks(y: Tensor, windows: Windows) -> Tensor:
     """T neighbours as channels: (N, G, O, *M) -> (N, G, O·T, …, ⌈M/T⌉), with zeros at the end."""
     missing = -windows.positions[-1] % T
     y = torch.constant_pad_nd(y, (0, missing)) if missing else y
-    return split(y, -1, -1, T).movedim(-1, 3).flatten(2, 3)
+    return y.unflatten(-1, (-1, T)).movedim(-1, 3).flatten(2, 3)

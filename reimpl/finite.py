@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_legacy_batchedtensor
 from torch.nn import Parameter
+
+from reimpl.layout import several_in_one
 
 
 def all_finite(*tensors: Tensor) -> bool:
@@ -22,5 +23,5 @@ def all_finite(*tensors: Tensor) -> bool:
 
 
 def _finite(t: Tensor) -> bool:
-    readable = type(t) in (Tensor, Parameter) and not t.is_meta and not is_legacy_batchedtensor(t)
+    readable = type(t) in (Tensor, Parameter) and not t.is_meta and not several_in_one(t)
     return readable and bool(t.sum().isfinite())

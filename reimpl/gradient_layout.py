@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_legacy_batchedtensor
 
+from reimpl.layout import several_in_one
 from reimpl.linear_map import linear_map
 
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -39,6 +39,6 @@ def _unchanged(t: Tensor) -> Tensor:
 
 
 def _in_channels_last(gradient: Tensor) -> Tensor:
-    if is_legacy_batchedtensor(gradient):  # the vmap of is_grads_batched: several in one
+    if several_in_one(gradient):
         return gradient
     return gradient.contiguous(memory_format=_FORMATS[gradient.dim()])

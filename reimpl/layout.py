@@ -40,13 +40,18 @@ def looks_channels_last(t: Tensor) -> bool:
     return True
 
 
+def several_in_one(t: Tensor) -> bool:
+    """Whether the vmap of ``is_grads_batched`` makes one tensor of several; compilers have none."""
+    return not torch.compiler.is_compiling() and is_legacy_batchedtensor(t)
+
+
 def strideable(t: Tensor) -> Tensor:
     """``t``, which as_strided may be asked of under the vmap of ``is_grads_batched``, too.
 
     That one wants the mapped axis in front in memory.
     """
     copy = torch.contiguous_format
-    return t.clone(memory_format=copy) if is_legacy_batchedtensor(t) else t
+    return t.clone(memory_format=copy) if several_in_one(t) else t
 
 
 def split(t: Tensor, axis: int, *sizes: int) -> Tensor:

@@ -29,11 +29,11 @@ from math import prod
 from typing import Any
 
 from torch import Tensor
-from torch._C._functorch import is_legacy_batchedtensor
 
 from reimpl import blocks, columns, slabs, taps
 from reimpl.finite import all_finite
 from reimpl.function import Differentiable, call, unviewed
+from reimpl.layout import several_in_one
 from reimpl.windows import Windows
 
 Gradients = tuple[Tensor | None, Tensor | None, None]
@@ -62,7 +62,7 @@ LARGE = 1 << 20
 def _plan(a: Tensor, b: Tensor, w: Sequence[int], windows: Windows) -> Any:
     """The module that computes the product of both for ``w`` of that shape."""
     N, (G, O, C) = a.shape[0], w[:3]
-    if is_legacy_batchedtensor(a) or is_legacy_batchedtensor(b):
+    if several_in_one(a) or several_in_one(b):
         return columns  # the vmap of ``is_grads_batched`` knows too few primitives for the others
     if N * G * C * prod(windows.kernel + windows.positions) * a.element_size() < LARGE:
         return columns
