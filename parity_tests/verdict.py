@@ -220,8 +220,10 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 def loses_format(trial: Trial, name: str, ours: Tensor, torchs: Tensor) -> bool:
     """Whether the gradient of the first tensor is in channels last, as that is, for torch alone."""
     first = next(iter(trial.call.recipes()), "")
-    # Where the input is written to, torch's own sum of gradients has no layout to rely on.
-    if name != f"gradient of {first}" or trial.op.written(trial.call):
+    # Where the input is written to, torch's own sum of gradients has no layout to rely on, and a
+    # cotangent that is one of autograd's zero tensors has no memory to lie in.
+    unsure = trial.op.written(trial.call) or trial.call.cotangent.state == "zero_tensor"
+    if name != f"gradient of {first}" or unsure:
         return False
     recipe = trial.call.recipes()[first]
     return (

@@ -35,7 +35,8 @@ def _is_channels_last(t: Tensor) -> bool:
 
 
 def _unchanged(t: Tensor) -> Tensor:
-    return t
+    # An alias: of the tensor itself autograd makes a view with other strides along single entries.
+    return t.detach()
 
 
 def _in_channels_last(gradient: Tensor) -> Tensor:
