@@ -10,17 +10,24 @@ from parity_tests.planted.fault import Fault
 from parity_tests.planted.history.backward import with_pull
 
 
-def threshold_on_the_output(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
+def threshold_on_the_output(
+    input: Tensor, beta: float = 1, threshold: float = 20, *, out: Tensor | None = None
+) -> Tensor:
     def pull(g: Tensor, x: Tensor) -> Tensor:
         linear = reimpl.softplus(x, beta, threshold) * beta > threshold
         return torch.where(linear, g, g * reimpl.sigmoid(x * beta))
 
-    return with_pull(reimpl.softplus(input, beta, threshold), input, pull)
+    y = reimpl.softplus(input, beta, threshold, out=out)
+    return y if out is not None else with_pull(y, input, pull)
 
 
-def threshold_without_beta(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
-    y = reimpl.softplus(input, beta, threshold)
-    return y if beta == 1 else torch.where(input > threshold, input * beta, y)
+def threshold_without_beta(
+    input: Tensor, beta: float = 1, threshold: float = 20, *, out: Tensor | None = None
+) -> Tensor:
+    y = reimpl.softplus(input, beta, threshold, out=out)
+    if beta == 1 or out is not None:
+        return y
+    return torch.where(input > threshold, input * beta, y)
 
 
 def exponential_overflows(input: Tensor) -> Tensor:
