@@ -11,8 +11,9 @@ infinities that the kernel does not. Without another judge such an element could
   both the definition and the oracle have it.
 
 A result that overflows where the definition is finite is left alone: the formula that torch
-documents may overflow there. So are the gradients of an output that has overflowed, and an element that is ill-conditioned without limit, such as a
-quotient by a number that may be zero. What is left alone is counted.
+documents may overflow there. So are the gradients of an output that has overflowed. So is an
+element that is ill-conditioned without limit, such as a quotient by a number that may be zero. What
+is left alone is counted.
 """
 
 from __future__ import annotations
