@@ -143,14 +143,18 @@ class Trial:
             details = {**details, "mode": self.mode.name}
         if party != "torch":
             raise Departure(message, **details)
-        owner = replace(self, check=claim_of(self.check, details))
-        excused = excuse(self, details=details) or excuse(owner, details=details)
+        excused = self.excuse_of_torch(details)
         if excused is not None:
             self.ledger.excuse(self, excused.reason)
         elif self.subject.is_torch:
             raise Departure(message, **details)
         else:
             self.ledger.torch_fault(self, message, details)
+
+    def excuse_of_torch(self, details: Mapping[str, Any]) -> Expectation | None:
+        """The entry that excuses torch for a departure, if one does."""
+        owner = replace(self, check=claim_of(self.check, details))
+        return excuse(self, details=details) or excuse(owner, details=details)
 
     @contextmanager
     def subject_at_work(self) -> Iterator[None]:

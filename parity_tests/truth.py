@@ -53,6 +53,7 @@ class Truth:
         self.values = {name: r.detach().contiguous() for name, r in results.items()}
         self._bounds: dict[str, Bounded] | None = None
         self._unlimited: dict[str, Bounded] | None = None
+        self._defined: dict[tuple[str, tuple[int, ...]], Any] = {}
 
     def _copies(self) -> Tensors:
         return {name: t.clone() for name, t in self.inputs.items()}
@@ -141,9 +142,14 @@ class Truth:
 
     def defined(self, name: str, index: tuple[int, ...]) -> Any:
         """The element by the literal definition; None where it has nothing to say."""
-        trial = self.trial
         if not self.definable:
             return None
+        if (name, index) not in self._defined:  # the subject and torch ask about the same ones
+            self._defined[name, index] = self._evaluated(name, index)
+        return self._defined[name, index]
+
+    def _evaluated(self, name: str, index: tuple[int, ...]) -> Any:
+        trial = self.trial
         return evaluate.element(
             trial.op,
             trial.call,

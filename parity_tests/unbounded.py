@@ -29,7 +29,7 @@ from parity_tests.running_error import SAFETY, Bounded
 if TYPE_CHECKING:
     from parity_tests.truth import Truth
 
-ASKED = 8  # elements of a result
+ASKED, THOROUGHLY = 2, 8  # elements of a result; the latter of a failure's
 
 
 def other_judges(true: Truth, name: str, result: Tensor) -> Bounded:
@@ -45,7 +45,8 @@ def other_judges(true: Truth, name: str, result: Tensor) -> Bounded:
     error = torch.where(told, unlimited.error, error)
     # Where the unlimited analysis has a value but no bound, the element is ill-conditioned.
     asked = open_ & ~told & ~unlimited.value.isfinite()
-    for index in farthest(asked, result, true.values[name]):
+    few = THOROUGHLY if true.trial.thorough else ASKED
+    for index in farthest(asked, result, true.values[name])[:few]:
         if (found := defined(true, name, index, result)) is not None:
             value[index], error[index] = found
     return Bounded(value, error, allowed.terms)
@@ -56,7 +57,7 @@ def farthest(asked: Tensor, result: Tensor, oracle: Tensor) -> list[tuple[int, .
     same = (result == oracle.to(result.dtype)) | (result.isnan() & oracle.isnan())
     distance = (result.to(oracle.dtype) - oracle).abs().nan_to_num(nan=math.inf)
     distance = distance.masked_fill(same, 0.0).masked_fill(~asked, -1.0).flatten()
-    order = distance.argsort(descending=True, stable=True)[: min(ASKED, int(asked.sum()))]
+    order = distance.argsort(descending=True, stable=True)[: int(asked.sum())][:THOROUGHLY]
     return [tuple(int(i) for i in torch.unravel_index(p, asked.shape)) for p in order]
 
 
