@@ -70,10 +70,16 @@ class Class:
 # --- How a number is given ---
 
 
-def kinds_of(name: str, default: Any) -> Iterator[Class]:
-    """Every kind of number, and not at all."""
+def kinds_of(op: Op, name: str, default: Any) -> Iterator[Class]:
+    """Every kind of number, and not at all.
+
+    Integers for floats are no kind beside integer tensors: torch then computes in integers.
+    """
+    smooth = tuple(d for d in op.dtypes if d.is_floating_point or d.is_complex)
     for kind in dict.fromkeys((*kinds.OF_FLOATS, *kinds.OF_INTEGERS, *kinds.OF_FLAGS)):
-        yield Class(name, kind, partial(in_kind, name=name, kind=kind), is_given(name, kind))
+        whole = isinstance(default, float) and "float" not in kind
+        edit = partial(in_kind, name=name, kind=kind)
+        yield Class(name, kind, edit, is_given(name, kind), dtypes=smooth if whole else ())
     if not is_missing(default):
         yield not_passed(name, default)
 
@@ -93,6 +99,8 @@ def is_given(name: str, kind: str) -> Callable[[Call], bool]:
 def in_kind(call: Call, name: str, kind: str) -> Call | None:
     """The call with a number in another kind: the same if the kind holds it, else near it, or 1."""
     value = call.arguments.get(name)
+    if kind == "tensor" and any(r.shape == () for r in call.recipes().values()):
+        return None  # two tensors without axes take the wider dtype of the two
     if isinstance(value, float) and not kinds.suits(kind, value):
         if kind not in kinds.OF_FLOATS:
             return None
@@ -337,7 +345,7 @@ def candidates(op: Op) -> tuple[Class, ...]:
         if name in tensors:
             found += [not_passed(name, None)] * (parameter.default is None)
             continue
-        found += kinds_of(name, parameter.default)
+        found += kinds_of(op, name, parameter.default)
         found += values_of(op, name, parameter.default)
     for number, name in enumerate(tensors):
         found += states_of(op, name)

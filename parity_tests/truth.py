@@ -53,6 +53,7 @@ class Truth:
         self.values = {name: r.detach().contiguous() for name, r in results.items()}
         self._bounds: dict[str, Bounded] | None = None
         self._unlimited: dict[str, Bounded] | None = None
+        self.theirs: Tensors | None = None  # torch's own results, once they are there
         self._defined: dict[tuple[str, tuple[int, ...]], Any] = {}
 
     def _copies(self) -> Tensors:

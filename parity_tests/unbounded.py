@@ -11,7 +11,8 @@ infinities that the kernel does not. Without another judge such an element could
   both the definition and the oracle have it.
 
 A result that overflows where the definition is finite is left alone: the formula that torch
-documents may overflow there. So are the gradients of an output that has overflowed. So is an
+documents may overflow there. So is a zero where torch's own result is zero or no number: a quotient
+by what has overflowed. So are the gradients of an output that has overflowed. So is an
 element that is ill-conditioned without limit, such as a quotient by a number that may be zero. What
 is left alone is counted.
 """
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from parity_tests.op import Tensors
 from parity_tests.running_error import SAFETY, Bounded
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def other_judges(true: Truth, name: str, result: Tensor) -> Bounded:
     value, error = allowed.value.clone(), allowed.error.clone()
     open_ = error.isinf()
     told = open_ & unlimited.error.isfinite() & unlimited.value.isfinite() & result.isfinite()
+    told &= ~(result == 0) | ~vanishes(true.theirs, name)
     value = torch.where(told, unlimited.value, value)
     error = torch.where(told, unlimited.error, error)
     # Where the unlimited analysis has a value but no bound, the element is ill-conditioned.
@@ -50,6 +53,14 @@ def other_judges(true: Truth, name: str, result: Tensor) -> Bounded:
         if (found := defined(true, name, index, result)) is not None:
             value[index], error[index] = found
     return Bounded(value, error, allowed.terms)
+
+
+def vanishes(theirs: Tensors | None, name: str) -> Tensor:
+    """Where torch's own result is zero or no number: the documented formula overflows there."""
+    if theirs is None:
+        return torch.tensor(data=True)
+    torchs = theirs[name].detach().to("cpu")
+    return (torchs == 0) | ~torchs.isfinite()
 
 
 def farthest(asked: Tensor, result: Tensor, oracle: Tensor) -> list[tuple[int, ...]]:
@@ -74,7 +85,9 @@ def defined(
         error = half_the_digits(true) * scale / SAFETY
         return (exact, error) if result[index].isfinite() else None
     same = bool((exact == oracle) | (exact.isnan() & oracle.isnan()))
-    return (exact, 0.0) if same and not exact.is_complex() else None
+    # A number beyond the range may be met as an infinity or, by way of one, as NaN.
+    overflown = exact.isinf() and not bool(result[index].isfinite())
+    return (exact, 0.0) if same and not exact.is_complex() and not overflown else None
 
 
 def size(values: Tensor) -> float:

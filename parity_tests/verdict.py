@@ -120,6 +120,7 @@ def compare(trial: Trial, true: Truth, got: Results, theirs: Tensors | None) -> 
         trial.depart(str(got), **details)
         return
     trial.ledger.modes[trial.mode.name] += 1
+    true.theirs = theirs
     if theirs is None:
         compare_metadata(trial, got, true.as_stored(), by_torch=False)
     else:
