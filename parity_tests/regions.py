@@ -34,6 +34,7 @@ __all__ = [
     "looks_like_an_image",
     "not_finite",
     "of_another_dtype",
+    "one_value_to_a_group",
     "one_wide_and_filtered",
     "outreaches_the_grid",
     "overhangs",
@@ -149,6 +150,12 @@ def axes(call: Call) -> Iterator[Axis]:
         else:
             windows = (size + total[i] - span) // s[i] + 1
         yield Axis(size, windows, kernel[i], s[i], d[i], before[i])
+
+
+def one_value_to_a_group(call: Call) -> bool:
+    """A group of channels holds a single value, whose variance is zero."""
+    channels, *positions = call.arguments["input"].shape[1:]
+    return channels == call.arguments["num_groups"] and prod(positions) == 1
 
 
 def outreaches_the_grid(call: Call) -> bool:
