@@ -169,9 +169,18 @@ def value(name: str, what: str, number: Any) -> Class:
     def edit(call: Call) -> Call | None:
         if name not in call.arguments:
             return None
-        return with_value(call, name, number)
+        # Without an eps torch normalises by running statistics alone.
+        nothing = name == "eps" and number == 0
+        return with_value(in_evaluation(call) if nothing else call, name, number)
 
     return Class(name, what, edit, lambda call: same(call.arguments.get(name), number), FINITE)
+
+
+def in_evaluation(call: Call) -> Call:
+    """The call by running statistics, where it has them."""
+    if "training" in call.arguments and call.arguments.get("running_mean") is not None:
+        return with_value(call, "training", False)
+    return replace(call, training=False) if "running_mean" in call.state else call
 
 
 def same(a: Any, b: Any) -> bool:
@@ -267,7 +276,12 @@ def wider_of(op: Op, name: str) -> Iterator[Class]:
         )
 
     def only(call: Call) -> Call | None:
-        return wide(call) if parameters(call) == 1 else None
+        if name not in call.recipes():
+            return None
+        others = {n for n in call.recipes() if n not in (*INPUTS, name)}
+        kept = {k: None if k in others else v for k, v in call.arguments.items()}
+        wanted = tuple(n for n in call.wanted if n not in others) or (name,)
+        return wide(replace(call, arguments=kept, wanted=wanted))
 
     def of_several(call: Call) -> Call | None:
         return wide(call) if parameters(call) > 1 else None

@@ -37,7 +37,9 @@ OPTIONS = {name: default for name, (default, _) in DEFAULTS.items()}
 def trials(check: str, device: str) -> list[Trial]:
     """Of conv2d; nothing of them is run."""
     op = named("conv2d")
-    calls = rounds_of_calls(op, "ordinary", examples=12, seed=1)
+    drawn = rounds_of_calls(op, "ordinary", examples=12, seed=1)
+    seeds = ((call, replace(call.cotangent, seed=i)) for i, call in enumerate(drawn))
+    calls = [replace(call, cotangent=cotangent) for call, cotangent in seeds]
     return [Trial(op, check, call, load("reimpl"), torch.float32, device) for call in calls]
 
 
@@ -163,7 +165,7 @@ def test_a_cell_runs_through_where_cuda_is_another_name_of_the_cpu(
     dtype = torch.float32 if found.by_dtype else None
     plan = Plan(load("reimpl"), PROFILES["quick"], 0, expectations.load())
     judged = examine(Cell(named("conv2d"), found, dtype, "cuda"), plan)
-    assert judged.status == "pass", judged.reason
+    assert judged.status in ("pass", "known"), judged.reason
     assert judged.ledger.comparisons > 0
 
 

@@ -28,7 +28,6 @@ from parity_tests.expectations import excuse
 from parity_tests.ops import named
 from parity_tests.profiles import PROFILES
 from parity_tests.search import Cell, Drawn, Plan, Search
-from parity_tests.strategies import varied
 from parity_tests.trial import Trial
 
 OPERATORS = (
@@ -101,9 +100,9 @@ def cases(search: Search) -> Iterator[Trial]:
     for round in search.rounds():
         met: list[Drawn] = []
         search.draw(round, met.append)
+        dtype = search.dtype(round.number)
         for call, _ in met:
-            drawn = varied(call, round.regime)
-            yield search.trial(drawn, round.regime, search.dtype(round.number))
+            yield search.trial(search.changed(call, round, dtype), round.regime, dtype)
 
 
 def torch_twice(trial: Trial) -> bool:

@@ -97,7 +97,8 @@ class Adapter:
             raise AttributeError(name)
         if self.native is None or self.tensor is None:
             return found
-        return self.converted(found, self.native, self.tensor)
+        native = self.native
+        return self.converted(found, lambda t: native(resolved(t)), self.tensor)
 
     def converted(
         self,
@@ -132,6 +133,11 @@ class Adapter:
             return tuple(map(back, result)) if isinstance(result, tuple | list) else back(result)
 
         return on_tensors
+
+
+def resolved(t: Tensor) -> Tensor:
+    """The tensor itself, its numbers in its memory: other libraries know no lazy signs."""
+    return t.resolve_conj().resolve_neg()
 
 
 class Pulled(torch.autograd.Function):

@@ -62,14 +62,14 @@ def settings() -> dict[str, Any]:
     return {name: read() for name, read in SETTINGS.items()}
 
 
-def wrapped_by_torch(now: Any, own: Any) -> bool:
-    """Whether torch itself has put a wrapper around its function: Dynamo does when it is loaded."""
+TORCH = os.path.dirname(torch.__file__)
+COMPILER = (os.path.join(TORCH, "_dynamo"), os.path.join(TORCH, "_compile"))
+
+
+def wrapped_by_compiler(now: Any) -> bool:
+    """Whether it is a wrapper of Dynamo's, which puts some around torch's own functions."""
     code = getattr(now, "__code__", None)
-    return (
-        code is not None
-        and code.co_filename.startswith(os.path.dirname(torch.__file__))
-        and inspect.unwrap(now) is own
-    )
+    return code is not None and code.co_filename.startswith(COMPILER)
 
 
 def replaced() -> list[str]:
@@ -80,7 +80,7 @@ def replaced() -> list[str]:
     found = []
     for (space, name), own in originals().items():
         now = vars(SPACES[space]).get(name)
-        if now is not own and not wrapped_by_torch(now, own):
+        if now is not own and not wrapped_by_compiler(now):
             found.append(f"{space}.{name}")
             setattr(SPACES[space], name, own)
     for path, space in SPACES.items():
