@@ -264,6 +264,12 @@ def filled(name: str, what: str, fill: str) -> Class:
     )
 
 
+def parameters(call: Call) -> int:
+    """How many tensors there are beside the input."""
+    drawn = (n for n, r in call.recipes().items() if r.dtype in (None, "float32"))
+    return sum(n not in INPUTS for n in drawn)
+
+
 def wider_of(op: Op, name: str) -> Iterator[Class]:
     """A tensor in float32 beside an input of 16 bits: the only one, and with all the others."""
 
@@ -285,10 +291,6 @@ def wider_of(op: Op, name: str) -> Iterator[Class]:
 
     def of_several(call: Call) -> Call | None:
         return wide(call) if parameters(call) > 1 else None
-
-    def parameters(call: Call) -> int:
-        drawn = (n for n, r in call.recipes().items() if r.dtype in (None, "float32"))
-        return sum(n not in INPUTS for n in drawn)
 
     def is_wide(call: Call) -> bool:
         return name in call.recipes() and call.recipes()[name].dtype == "float32"
