@@ -43,6 +43,7 @@ def cell(
         "reason": "",
         "cases": 12,
         "comparisons": 24,
+        "modes": {"plain mode": 12, "inference mode": 4},
         "regimes": {"ordinary": 6, "exact": 6},
         "worst": 0.2249,
         "worst_torch": 0.5,
@@ -472,3 +473,8 @@ def test_the_claims_of_another_run_do_not_stay(tmp_path: Path) -> None:
     (tmp_path / "claims.html").write_text("old")
     write(report([cell()]), tmp_path)
     assert not (tmp_path / "claims.html").exists()
+
+
+def test_the_page_says_in_which_modes_calls_were_compared() -> None:
+    text = without_script(render(report([cell(), cell(check="gradients")])))
+    assert "plain mode 24, inference mode 8" in text

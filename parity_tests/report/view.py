@@ -318,6 +318,9 @@ def facts(report: Json) -> Iterator[tuple[str, str]]:
     classes = report.get("classes", {})
     if classes.get("of"):
         yield "input classes tried", f"{classes['tried']:,} of {classes['of']:,}"
+    modes = sum((Counter(raw.get("modes", {})) for raw in report["cells"]), Counter[str]())
+    if modes:
+        yield "calls compared, by mode", ", ".join(f"{m} {n:,}" for m, n in modes.most_common())
     worst = two_digits(float(report["worst_audit"]))
     audited = report["audited"]
     yield "audited by definition", f"{audited:,}, worst {worst}" if audited else "none"
