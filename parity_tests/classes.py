@@ -223,6 +223,13 @@ def states_of(op: Op, name: str) -> Iterator[Class]:
 RECORDED = ("non_leaf", "hooked", "parameter")
 
 
+def unrecorded(call: Call) -> Call:
+    """The call with no tensor that requires a gradient."""
+    return call.with_recipes(
+        lambda _, recipe: replace(recipe, state=None) if recipe.state in RECORDED else recipe
+    )
+
+
 def stated(call: Call, recipe: Recipe, word: str) -> Recipe | None:
     """The recipe in a state; integers, and what is written to, have none of them.
 
