@@ -47,6 +47,7 @@ __all__ = [
     "selects_by_rounding",
     "sites",
     "sixteen_samples_or_channels",
+    "strides_over_one_column",
     "to_one_pixel",
     "unpools_to_nothing",
     "weighs_in_storage",
@@ -176,6 +177,13 @@ def has_a_window_of_padding_alone(call: Call) -> bool:
         for a in axes(call)
         for m in range(a.windows if a.kernel > 1 else 0)
     )
+
+
+def strides_over_one_column(call: Call) -> bool:
+    """Strided windows of several taps fit once along the last axis, and more often elsewhere."""
+    *others, last = axes(call)
+    several = any(axis.windows > 1 for axis in others)
+    return several and last.windows == 1 and last.stride > 1 and last.kernel > 1
 
 
 def padded_by_its_size(call: Call) -> bool:
