@@ -129,7 +129,7 @@ class Op:
     pinned: tuple[Call, ...] = ()
     primitives: tuple[str, ...] = ()  # ATen operators it may call beyond the common list
     classes: tuple[Any, ...] = ()  # of inputs, beside those that follow from the signature
-    # Classes that torch takes and nobody need: by parameter and name, with the reason.
+    # Classes that torch takes and that are not asked for: by parameter and name, with the reason.
     without: Mapping[tuple[str, str], str] = field(default_factory=dict)
     relations: tuple[Callable[..., Any], ...] = ()  # promised by mathematics, see relations.py
     reference: Callable[..., Any] | None = None  # torch's composition, where it has no such name

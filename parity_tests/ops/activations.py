@@ -290,7 +290,7 @@ def single(call: Call) -> Call:
 
 
 def of_integers(call: Call) -> Call:
-    """Likewise, of integers, which without a dtype have no kernel, and no derivative."""
+    """A call on integers, which without a dtype have no kernel, and no derivative."""
     x = replace(call.arguments["input"], dtype="int64")
     return replace(single(call), arguments={**single(call).arguments, "input": x}, wanted=())
 

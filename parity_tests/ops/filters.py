@@ -30,7 +30,8 @@ def gamma(input: Tensor, gamma: float) -> Tensor:
     """torch.pow; in 16-bit types in float32, since it would round the exponent to 16 bits."""
     if not 0 < gamma < math.inf:
         raise ValueError(f"gamma is {gamma}")
-    return widened(input).pow(gamma).to(input.dtype)
+    # As a number: torch takes a power by a tensor otherwise at minus infinity.
+    return widened(input).pow(float(gamma)).to(input.dtype)
 
 
 def sobel(input: Tensor, padding_mode: str = "replicate") -> Tensor:
