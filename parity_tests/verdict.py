@@ -59,7 +59,7 @@ def judge(
     # The subject goes first, on copies of its own: no expected answer exists yet to be found.
     trials = [replace(trial, mode=mode) for mode in modes]
     got = [run_subject(each, experiment) for each in trials]
-    theirs, may_fail = run_torch_first(trials[0], experiment, got[0], optional=plain is not None)
+    theirs, may_fail = run_torch_if_safe(trials[0], experiment, got[0], optional=plain is not None)
     if theirs is None and may_fail:  # what torch does not support nobody need
         trial.ledger.torch_cannot += 1
         return
@@ -83,10 +83,10 @@ def judge(
     true.audit()
 
 
-def run_torch_first(
+def run_torch_if_safe(
     trial: Trial, experiment: Experiment, got: Results, *, optional: bool
 ) -> tuple[Tensors | None, bool]:
-    """Torch's results in the first mode, and whether it may fail there."""
+    """Torch's results, None where it crashes or has no kernel; and whether it may fail."""
     # Where torch would take the process along it is not run: the subject is judged all the same.
     crashes = excuse(trial, crash=True) is not None
     may_fail = isinstance(got, Unsupported) or optional
@@ -100,12 +100,8 @@ def compare_in_mode(trial: Trial, true: Truth, got: Results, experiment: Experim
     """Compare the results in a further mode, where torch itself can run in it."""
     if trial.mode.tangents and not isinstance(got, dict):
         return  # whether an operator goes through forward-mode AD is the claim of ``transforms``
-    crashes = excuse(trial, crash=True) is not None
-    try:
-        theirs = None if crashes else run_torch(trial, experiment, got, may_fail=True)
-    except NoKernel:
-        theirs = None
-    if theirs is None and not crashes:
+    theirs, _ = run_torch_if_safe(trial, experiment, got, optional=True)
+    if theirs is None and excuse(trial, crash=True) is None:
         trial.ledger.torch_cannot += 1
         return
     if isinstance(got, Unsupported):
@@ -260,8 +256,7 @@ def compare_values(trial: Trial, true: Truth, party: str, results: Tensors) -> N
         elif true.settles_cheaply(name, result):
             trial.ledger.comparisons += 1
         else:
-            judged = name.startswith("output") or not overflown(true, results)
-            compare_with_bound(trial, true, party, name, result, judged=judged)
+            compare_with_bound(trial, true, party, name, result, results)
 
 
 def compare_integers(trial: Trial, true: Truth, party: str, name: str, result: Tensor) -> None:
@@ -294,15 +289,16 @@ def overflown(true: Truth, results: Tensors) -> bool:
 
 
 def compare_with_bound(
-    trial: Trial, true: Truth, party: str, name: str, result: Tensor, *, judged: bool
+    trial: Trial, true: Truth, party: str, name: str, result: Tensor, results: Tensors
 ) -> None:
     """Floating-point numbers lie within the bound of the truth.
 
-    Where it is infinite other judges are asked, if ``judged``.
+    Where it is infinite other judges are asked, unless an output among ``results`` overflowed.
     """
     allowed = true.bound(name)
     if bool(allowed.error.isinf().any()):
-        allowed = other_judges(true, name, result) if judged else allowed
+        if name.startswith("output") or not overflown(true, results):
+            allowed = other_judges(true, name, result)
         untold = int(allowed.error.isinf().sum())
         trial.ledger.unbounded += untold  # they may be anything: that is no comparison
         if untold == result.numel():

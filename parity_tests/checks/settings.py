@@ -8,7 +8,6 @@ and the bound are those of a 16-bit trial. Else they are those of a trial of the
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -89,7 +88,7 @@ def settings(trial: Trial) -> None:
     and thread count as torch's."""
     under = [partial(compare_under, trial, name) for name in SETTINGS]
     under += [partial(compare_autocast, trial, *pair) for pair in AUTOCAST]
-    first = zlib.crc32(f"setting {trial.call.cotangent.seed}".encode())
+    first = trial.call.share(len(under), "setting")
     for i in range(TAKEN):
         # Far apart: those beside each other are of one kind.
         under[(first + i * (len(under) // TAKEN)) % len(under)]()
