@@ -10,6 +10,7 @@ one after the other.
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 import zlib
 from collections import Counter
@@ -24,7 +25,7 @@ import torch
 from parity_tests import kinds
 from parity_tests.op import Call, Op
 from parity_tests.recipe import Recipe
-from parity_tests.strategies import LONG, LONGEST
+from parity_tests.strategies import LONG, LONG_KINDS
 from parity_tests.trial import seeded, torchs, undisturbed
 
 Name = tuple[str, str]  # the parameter, and the class of it
@@ -34,7 +35,7 @@ HALF = (torch.float16, torch.bfloat16)
 SAMPLES = 8  # calls that a class is tried on, of those that can be made to meet it
 TRIES = 3  # so many, before the operator is said not to have it; torch is slow to refuse
 UNDRAWN = ("device", "dtype", "_stacklevel", "generator", "out")  # or classes of their own
-COUNTING = ("forward", "gradients")  # the checks whose calls are made to meet classes
+COUNTING = ("forward", "gradients", "buffers")  # the checks whose calls are made to meet classes
 TWISTS = 3  # classes that one call is made to meet
 
 PLAIN = ("ordinary", "exact", "scaled", "special")
@@ -135,18 +136,24 @@ VALUES: dict[str, dict[str, Any]] = {
     "eps": {**INEXACT, **SMALL},
     "p": {"inexact in 16 bits": 2.1},
     "norm_type": {},  # the powers that negative numbers have roots of are drawn with the input
-    "sigma": {"inexact in 16 bits": 0.7},
+    "sigma": {"inexact in 16 bits": 0.7, "wide": 8.0},
     "truncate": {"inexact in 16 bits": 3.3},
     "scale_factor": {},  # drawn with the sizes
-    "value": {"inexact in 16 bits": 0.1, "large": 1000.5, "beyond 2**53": 2**53 + 1},
+    "value": {
+        "inexact in 16 bits": 0.1,
+        "large": 1000.5,
+        "beyond 2**53": 2**53 + 1,
+        "NaN": math.nan,
+        "infinite": -math.inf,
+    },
     "threshold": {"inexact in 16 bits": 0.1, "large": 1e30, "zero": 0},
-    "beta": {"inexact in 16 bits": 0.1, "large": 1000.0},
+    "beta": {"inexact in 16 bits": 0.1, "large": 1000.0, "zero": 0.0},
     "negative_slope": {"inexact in 16 bits": 0.1, "small": 1e-7, "large": 1000.0},
-    "alpha": {"inexact in 16 bits": 0.1, "small": 1e-7},
+    "alpha": {"inexact in 16 bits": 0.1, "small": 1e-7, "large": 1e5, "zero": 0.0},
     "min_val": {"inexact in 16 bits": -0.1, "large": -1e30},
     "max_val": {"inexact in 16 bits": 1.1, "large": 1e30},
-    "gain": {"inexact in 16 bits": 0.1, "zero": 0.0},
-    "k": {"inexact in 16 bits": 1.1},
+    "gain": {"inexact in 16 bits": 0.1, "between one and two": 1.4, "zero": 0.0},
+    "k": {"inexact in 16 bits": 1.1, "zero": 0.0},
 }
 
 
@@ -169,9 +176,9 @@ def value(name: str, what: str, number: Any) -> Class:
     def edit(call: Call) -> Call | None:
         if name not in call.arguments:
             return None
-        # Without an eps torch normalises by running statistics alone.
-        nothing = name == "eps" and number == 0
-        return with_value(in_evaluation(call) if nothing else call, name, number)
+        if name == "eps" and number == 0:  # torch normalises by running statistics alone then
+            return None if call.steps else with_value(in_evaluation(call), name, number)
+        return with_value(call, name, number)
 
     return Class(name, what, edit, lambda call: same(call.arguments.get(name), number), FINITE)
 
@@ -185,7 +192,9 @@ def in_evaluation(call: Call) -> Call:
 
 def same(a: Any, b: Any) -> bool:
     """Equal numbers; True is no 1."""
-    return type(a) is not Recipe and isinstance(a, bool) == isinstance(b, bool) and a == b
+    if type(a) is Recipe or isinstance(a, bool) != isinstance(b, bool):
+        return False
+    return a == b or (a != a and b != b)
 
 
 def is_missing(default: Any) -> bool:
@@ -197,18 +206,25 @@ def is_missing(default: Any) -> bool:
 
 
 def states_of(op: Op, name: str) -> Iterator[Class]:
-    """What a tensor can be besides its numbers and strides."""
+    """What a tensor can be besides its numbers and strides.
+
+    What an initialiser writes to can be a parameter.
+    """
+    initial = not op.differentiable and op.name.endswith("_")
 
     def state(word: str, **where: Any) -> Class:
         return Class(
             name,
             word.replace("_", " "),
-            lambda c: with_recipe(c, name, lambda r: stated(c, r, word)),
+            lambda c: with_recipe(c, name, lambda r: stated(c, r, word, written=initial)),
             lambda c: c.recipes()[name].state == word if name in c.recipes() else False,
             ("layout", "ordinary"),
             **where,
         )
 
+    if initial:
+        yield state("parameter")
+        return
     wide = tuple(d for d in op.dtypes if d.is_complex)
     smooth = tuple(d for d in op.dtypes if d.is_floating_point or d.is_complex)
     for word in ("parameter", "part_of_a_base", "negated"):
@@ -230,15 +246,57 @@ def unrecorded(call: Call) -> Call:
     )
 
 
-def stated(call: Call, recipe: Recipe, word: str) -> Recipe | None:
-    """The recipe in a state; integers, and what is written to, have none of them.
+def stated(call: Call, recipe: Recipe, word: str, *, written: bool = False) -> Recipe | None:
+    """The recipe in a state; integers, and mostly what is written to, have none of them.
 
     Whether an inference tensor may be saved for a backward depends on what each kernel saves.
     """
     excluded = {"inference": RECORDED}.get(word, ("inference",) if word in RECORDED else ())
-    if recipe.written or recipe.dtype or any(r.state in excluded for r in call.recipes().values()):
+    if (
+        (recipe.written and not written)
+        or recipe.dtype
+        or any(r.state in excluded for r in call.recipes().values())
+    ):
         return None
     return replace(recipe, state=word)
+
+
+def shared_by(op: Op, name: str, other: str) -> Iterator[Class]:
+    """Two tensors that share their memory, or are one object where neither has a gradient."""
+
+    def meets(call: Call) -> bool:
+        return name in call.recipes() and call.recipes()[name].same_as == other
+
+    def one_object(call: Call) -> Call | None:
+        return sharing(call, name, other, tuple(n for n in call.wanted if n not in (name, other)))
+
+    def two_leaves(call: Call) -> Call | None:
+        return sharing(call, name, other, tuple(dict.fromkeys((*call.wanted, other, name))))
+
+    where = ("ordinary", "layout")
+    yield Class(name, f"is {other}", one_object, meets, where, check="forward")
+    if {name, other} <= set(op.differentiable):
+        words = f"shares memory with {other}"
+        yield Class(name, words, two_leaves, meets, where, check="gradients")
+
+
+def sharing(call: Call, name: str, other: str, wanted: tuple[str, ...]) -> Call | None:
+    """The call with a tensor in another one's memory; tensors that fit neither are left out."""
+    recipes = call.recipes()
+    if not {name, other} <= set(recipes):
+        return None
+    source, own = recipes[other], recipes[name]
+    if source.state or source.dtype or own.dtype or source.values or own.values:
+        return None
+    alike = own.shape == source.shape
+    kept = {
+        k: v if alike or k in (name, other) or k not in recipes else None
+        for k, v in call.arguments.items()
+    }
+    source = replace(source, written=own.written)
+    both = {other: source, name: replace(source, same_as=other)}
+    call = replace(call, arguments=kept).with_recipes(lambda n, r: both.get(n, r))
+    return replace(call, wanted=tuple(n for n in wanted if n in call.recipes()))
 
 
 def with_recipe(call: Call, name: str, change: Callable[[Recipe], Recipe | None]) -> Call | None:
@@ -273,19 +331,25 @@ def filled(name: str, what: str, fill: str) -> Class:
 
 def parameters(call: Call) -> int:
     """How many tensors there are beside the input."""
-    drawn = (n for n, r in call.recipes().items() if r.dtype in (None, "float32"))
+    drawn = (n for n, r in call.recipes().items() if r.dtype in (None, "float32", "float64"))
     return sum(n not in INPUTS for n in drawn)
 
 
 def wider_of(op: Op, name: str) -> Iterator[Class]:
-    """A tensor in float32 beside an input of 16 bits: the only one, and with all the others."""
+    """A tensor in a wider dtype than the input: the only one, and with all the others."""
+    yield from wider_in(op, name, "float32", HALF)
+    yield from wider_in(op, name, "float64", (torch.float32,))
+
+
+def wider_in(op: Op, name: str, dtype: str, beside: tuple[torch.dtype, ...]) -> Iterator[Class]:
+    """A tensor in one dtype beside an input of another."""
 
     def wide(call: Call) -> Call | None:
         if name not in call.recipes():
             return None
-        kept = (*INPUTS, "cotangent")
+        kept = (*INPUTS, "cotangent", *(n for n in call.recipes() if n.startswith("step ")))
         return call.with_recipes(
-            lambda n, r: r if n in kept or r.dtype else replace(r, dtype="float32")
+            lambda n, r: r if n in kept or r.dtype else replace(r, dtype=dtype)
         )
 
     def only(call: Call) -> Call | None:
@@ -300,24 +364,24 @@ def wider_of(op: Op, name: str) -> Iterator[Class]:
         return wide(call) if parameters(call) > 1 else None
 
     def is_wide(call: Call) -> bool:
-        return name in call.recipes() and call.recipes()[name].dtype == "float32"
+        return name in call.recipes() and call.recipes()[name].dtype == dtype
 
     if not op.is_module:  # whose parameters come together
         yield Class(
             name,
-            "wider than input, no other beside it",
+            f"{dtype} beside a narrower input, no other beside it",
             only,
             lambda c: is_wide(c) and parameters(c) == 1,
             FINITE,
-            HALF,
+            beside,
         )
     yield Class(
         name,
-        "wider than input, as others are",
+        f"{dtype} beside a narrower input, as others are",
         of_several,
         lambda c: is_wide(c) and parameters(c) > 1,
         FINITE,
-        HALF,
+        beside,
     )
 
 
@@ -371,15 +435,25 @@ def candidates(op: Op) -> tuple[Class, ...]:
         found += kinds_of(op, name, parameter.default)
         found += values_of(op, name, parameter.default)
     for number, name in enumerate(tensors):
-        found += states_of(op, name)
-        if number == 0:
-            found += [*fills_of(name), rank_of(name)]
-        elif "eps" in op.parameters.parameters and name != "out":
-            # Of normalisations torch documents it; elsewhere it depends on the kernel's choice.
-            found += wider_of(op, name)
+        found += of_tensor(op, name, tensors[:number])
     found += op.classes
     found = [one for one in found if not one.dtypes or set(one.dtypes) & set(op.dtypes)]
     return (*found, ZERO_COTANGENT) if op.differentiable else tuple(found)
+
+
+def of_tensor(op: Op, name: str, earlier: Sequence[str]) -> Iterator[Class]:
+    """Every class that one of the operator's tensors might have, its input having none earlier."""
+    yield from states_of(op, name)
+    if not earlier:
+        yield from (*fills_of(name), rank_of(name))
+    elif "eps" in op.parameters.parameters and name != "out":
+        # Of normalisations torch documents it; elsewhere it depends on the kernel's choice.
+        yield from wider_of(op, name)
+    if op.is_module or op.reference is not None:
+        return
+    for other in earlier:
+        if not {name, other} & set(op.buffers):  # what moves must not move a parameter
+            yield from shared_by(op, name, other)
 
 
 @cache
@@ -429,8 +503,12 @@ def long_sizes(op: Op) -> tuple[str, ...]:
     """The sizes that the operator's calls can have long, by their names."""
     from parity_tests.search import drawn_with
 
-    which = {kind: drawn_with(op, "large", {"long": LONGEST[kind]}) for kind in LONGEST}
-    return tuple(name for name in LONG if any(kind in name and which[kind] for kind in which))
+    @cache
+    def drawn(kind: str, later: bool) -> bool:
+        alike = (n for n in LONG if kind in n and ("later" in n) == later)
+        return drawn_with(op, "large", {"long": next(alike)})
+
+    return tuple(n for n in LONG if any(k in n and drawn(k, "later" in n) for k in LONG_KINDS))
 
 
 def names_of(op: Op) -> tuple[Name, ...]:

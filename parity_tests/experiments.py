@@ -133,7 +133,7 @@ def buffers(op: Op, target: Target, call: Call, tensors: Tensors, _: Cotangent) 
     first_state = {name: t.clone() for name, t in tensors.items() if name in call.state}
     for i, step in enumerate(call.steps, start=1):
         if module is None:
-            arguments |= {k: v for k, v in step.items() if k in arguments}
+            arguments |= {k: v for k, v in step.items() if k in call.arguments}
         else:
             act(module, step["action"], first_state)
         arguments["input"] = tensors[f"step {i} input"]

@@ -51,8 +51,17 @@ class Call:
         return drawn | dict(self.state) | later
 
     def tensors(self, dtype: torch.dtype, device: str = "cpu") -> Tensors:
-        """Fresh tensors for every recipe."""
-        return {name: recipe.tensor(dtype, device) for name, recipe in self.recipes().items()}
+        """Fresh tensors for every recipe.
+
+        Tensors that share memory are one object, or where both are differentiated by, two leaves.
+        """
+        recipes = self.recipes()
+        made = {n: r.tensor(dtype, device) for n, r in recipes.items() if r.same_as not in recipes}
+        for name, recipe in recipes.items():
+            if name not in made:
+                shared = made[str(recipe.same_as)]
+                made[name] = shared.detach() if name in self.wanted else shared
+        return {name: made[name] for name in recipes}
 
     def share(self, n: int, purpose: str) -> int:
         """A number below n, always the same for the same call and purpose.
@@ -166,7 +175,8 @@ class Op:
         arguments = {k: tensors[k] if isinstance(v, Recipe) else v for k, v in drawn}
         arguments = as_given(arguments, call.kinds)
         for name in self.written(call):
-            if arguments[name].requires_grad:  # autograd lets nobody write to a leaf
+            # Autograd lets nobody write to a leaf, but for initialisers, which are not recorded.
+            if self.differentiable and arguments[name].requires_grad:
                 arguments[name] = arguments[name].clone()
         if not self.is_module:
             return target, arguments

@@ -117,13 +117,15 @@ def subnormal(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.
 def limit(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
     """Numbers whose squares overflow in float16, where operators compute in float32.
 
-    In wider types they stay where squares do not overflow.
+    In wider types they stay where squares do not overflow. Half of the tensors have one sign: their
+    sums overflow first.
     """
     if not _has_finfo(dtype):
         return integers(random, shape, dtype)
     low, high = (0.5, 0.9) if dtype == torch.float16 else (0.2, 0.3)
     powers = random.uniform(low, high, shape) * _exponents(dtype)
-    return random.choice([-1.0, 1.0], size=shape) * 2.0**powers
+    signs = random.choice([-1.0, 1.0], size=shape) if random.integers(2) else random.choice([-1, 1])
+    return signs * 2.0**powers
 
 
 def gaps(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
@@ -150,7 +152,9 @@ def _digits(dtype: torch.dtype) -> float:
 
 def _exponents(dtype: torch.dtype) -> float:
     """Largest exponent of two, capped so that float64's extremes stay printable."""
-    return min(128.0, math.log2(torch.finfo(dtype).max)) if _has_finfo(dtype) else 8.0
+    if _has_finfo(dtype):
+        return min(128.0, math.log2(torch.finfo(dtype).max))
+    return 63.0 if dtype == torch.int64 else 8.0
 
 
 def _has_finfo(dtype: torch.dtype) -> bool:
@@ -214,6 +218,10 @@ def expanded(t: Tensor) -> Tensor:
     return t[:1].expand(t.shape) if t.dim() and t.shape[0] else t
 
 
+def one_number(t: Tensor) -> Tensor:
+    return t.flatten()[:1].view((1,) * t.dim()).expand(t.shape) if t.numel() else t
+
+
 def transposed_pair(t: Tensor) -> Tensor:
     return t.transpose(0, 1).contiguous().transpose(0, 1) if t.dim() > 1 else t
 
@@ -234,11 +242,14 @@ LAYOUTS: dict[str, Layout] = {
         column,
         offset_by_one,
         expanded,
+        one_number,
         transposed_pair,
         loose_ones,  # strides of size-1 axes are free, and kernels that test layouts trip over them
     )
 }
 
+
+OVERLAPPING = ("expanded", "one_number")  # several elements share memory
 
 # --- States: what else a tensor can be; each takes a plain tensor of floating-point numbers ---
 
@@ -265,7 +276,8 @@ def negated(t: Tensor) -> Tensor:
 
 
 def part_of_a_base(t: Tensor) -> Tensor:
-    return torch.cat((t.flatten(), t.new_zeros(8)))[: t.numel()].view(t.shape)
+    around = t.new_zeros(16)  # so that it is aligned, but not at the start
+    return torch.cat((around, t.flatten(), around))[16 : 16 + t.numel()].view(t.shape)
 
 
 def inference(t: Tensor) -> Tensor:
@@ -315,6 +327,7 @@ class Recipe:
     written: bool = False  # updated in place by the operator: no two elements may share memory
     fixed: bool = False  # samples of one call leave its layout alone
     state: str | None = None  # besides its layout: one of STATES
+    same_as: str | None = None  # the tensor of the call whose memory it shares, its numbers too
 
     def numbers(self, dtype: torch.dtype) -> Tensor:
         """The numbers, before rounding to ``dtype``; not to be written to."""
@@ -331,7 +344,8 @@ class Recipe:
             # The imaginary part is a stream of its own, not a copy of the real one.
             other = replace(self, seed=self.seed + 1) if self.values is None else self
             numbers = torch.complex(numbers, other.numbers(dtype))
-        layout = contiguous if self.written and self.layout == "expanded" else LAYOUTS[self.layout]
+        overlaps = self.layout in OVERLAPPING
+        layout = contiguous if self.written and overlaps else LAYOUTS[self.layout]
         made = layout(numbers.to(dtype=dtype, device=device, copy=True))
         return made if self.state is None else STATES[self.state](made)
 
@@ -340,4 +354,5 @@ class Recipe:
         if self.layout != "contiguous":
             parts.append(self.layout)
         parts += [word for word in (self.dtype, self.state) if word]
+        parts += [f"in the memory of {self.same_as}"] if self.same_as else []
         return " ".join(parts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import isfinite, prod
@@ -23,7 +23,7 @@ from parity_tests.expectations import Expectation
 from parity_tests.modes import MODES, PLAIN, Mode, wanted_names
 from parity_tests.op import Call, from_json, to_json
 from parity_tests.ops import named
-from parity_tests.recipe import FILLS, LAYOUTS, STATES, Recipe
+from parity_tests.recipe import FILLS, LAYOUTS, OVERLAPPING, STATES, Recipe
 from parity_tests.search import run_check
 from parity_tests.trial import Trial, cotangent_recipe
 
@@ -223,7 +223,7 @@ def runner(trial: Trial, over: Mapping[str, Recipe], mode: Mode) -> list[str]:
     lines = [
         "def run(target, convert):",
         "    t = {name: convert(x) for name, x in tensors.items()}",
-        *states_given("t", trial.call.recipes()),
+        *states_given("t", trial.call.recipes(), call.wanted),
         *mode_code(mode, call),
     ]
     if differentiated:
@@ -341,17 +341,23 @@ def code(name: str, value: Any, kind: str | None = None) -> str:
     return f"t[{name!r}]" if isinstance(value, Recipe) else repr(value)
 
 
-def states_given(names: str, recipes: Mapping[str, Recipe]) -> list[str]:
-    """The lines that put the subject's tensors into their states."""
-    states = [(name, recipe.state) for name, recipe in recipes.items() if recipe.state]
+def states_given(
+    names: str, recipes: Mapping[str, Recipe], wanted: Sequence[str] = ()
+) -> list[str]:
+    """The lines that put the subject's tensors into their states, and let some share memory."""
+    states = [(name, one.state) for name, one in recipes.items() if one.state]
     lines = [f"        {names}[{name!r}] = {state}({names}[{name!r}])" for name, state in states]
+    for name, one in recipes.items():
+        if one.same_as:
+            alone = ".detach()" if name in wanted else ""
+            lines.append(f"        {names}[{name!r}] = {names}[{one.same_as!r}]{alone}")
     return ["    if convert is copied:", *lines] if lines else []
 
 
 def layouts_used(call: Call) -> list[str]:
     """The source of the layouts and the states that the call's tensors have."""
     recipes = (*call.recipes().values(), call.cotangent)
-    used = {r.layout for r in recipes if not (r.written and r.layout == "expanded")}
+    used = {r.layout for r in recipes if not (r.written and r.layout in OVERLAPPING)}
     functions = [LAYOUTS[layout] for layout in sorted(used - {"contiguous"})]
     functions += [STATES[state] for state in sorted({r.state for r in recipes if r.state})]
     lines = ["from torch import Tensor", ""] if functions else []
@@ -393,5 +399,5 @@ def tensor_code(recipe: Recipe, trial: Trial) -> str:
     else:
         made = f"made({recipe.fill}, {recipe.shape}, {recipe.seed}, {dtype})"
     made += ".cuda()" if trial.device == "cuda" else ""
-    expanded = recipe.written and recipe.layout == "expanded"
-    return made if expanded or recipe.layout == "contiguous" else f"{recipe.layout}({made})"
+    overlaps = recipe.written and recipe.layout in OVERLAPPING
+    return made if overlaps or recipe.layout == "contiguous" else f"{recipe.layout}({made})"

@@ -226,9 +226,8 @@ class Arithmetic:
         self.largest_stored = math.inf if unlimited else torch.finfo(self.storage).max
         # TF32 keeps ten bits of the fraction of a product's factors, and adds up in float32.
         self.factor = 2.0**-11 / self.scale if rounding == "tf32" else 0.0
-        # Results below the smallest normal number may be flushed to zero; not in float16, where
-        # that would swallow ordinary numbers and every processor underflows gradually.
-        self.smallest = (info.tiny * info.eps / 2 if info.max < 1e5 else info.tiny) / self.scale
+        # Numbers underflow gradually, as torch's do by default.
+        self.smallest = info.tiny * info.eps / 2 / self.scale
 
     def local(self, magnitude: Tensor, roundings: float | Tensor) -> Tensor:
         """The error of that many roundings of numbers of the given magnitude; 0 is not rounded."""

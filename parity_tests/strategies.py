@@ -44,22 +44,30 @@ _FILLS = {
 }
 
 # Sizes at which kernels block, unroll and switch algorithms, on both sides of powers of two. In the
-# large regime one of them is long at a time, and everything else small.
+# large regime one of them is long at a time, and everything else small. What is beyond a threshold
+# shows at the largest; what is special about a power of two shows at that power alone.
 LONG = {
-    "rows of 129 to 512": (129, 255, 256, 257, 511, 512),
-    "rows of 513 to 1024": (513, 1000, 1009, 1023, 1024),
-    "rows of 1025 to 4097": (1025, 2047, 2048, 2049, 4095, 4096, 4097),
+    "rows of 129 to 1023": (129, 255, 257, 511, 513, 1000, 1009, 1023),
+    "rows of 256": (256,),
+    "rows of 512": (512,),
+    "rows of 1024": (1024,),
+    "rows of 1025 to 4096": (1025, 2047, 2048, 2049, 4095, 4096),
+    "rows of 4097": (4097,),
+    "rows of 65 to 1025 on a later axis": (65, 129, 256, 257, 513, 1025),
     "10 to 63 taps": (10, 15, 16, 17, 31, 32, 33, 63),
-    "64 to 255 taps": (64, 65, 127, 128, 129, 255),
-    "256 to 300 taps": (256, 257, 300),
-    "channels beyond 67": (68, 127, 128, 129, 255, 256, 257),
-    "a batch beyond 5": (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65),
+    "64 to 256 taps": (64, 65, 127, 128, 129, 255, 256),
+    "257 taps and more": (257, 300),
+    "11 to 300 taps on a later axis": (11, 17, 33, 65, 129, 257, 300),
+    "channels of 68 to 256": (68, 127, 128, 129, 255, 256),
+    "257 channels": (257,),
+    "a batch of 7 to 64": (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64),
+    "a batch of 65": (65,),
+    "groups beyond 64": (65, 96, 128, 129),
+    "windows beyond 128": (129, 255, 256, 257),
+    "amounts beyond 32": (33, 63, 64, 65, 129),
 }
 
-# A size for each kind of them: the longest.
-LONGEST = {
-    kind: [n for n in LONG if kind in n][-1] for kind in ("rows", "taps", "channels", "batch")
-}
+LONG_KINDS = ("rows", "taps", "channels", "batch", "groups", "windows", "amounts")
 
 integers = cache(st.integers)  # Hypothesis keeps them too, but looks long for them
 
@@ -83,6 +91,7 @@ class Draw:
         self._long = ""
         if regime == "large":
             self._long = forced.get("long") or self.one_of(tuple(LONG))
+        self._axes_before = int("later" in self._long)  # those that could be long and are not to be
         self._tensors = 0
 
     # --- choices ---
@@ -142,6 +151,9 @@ class Draw:
         """A long size in place of the drawn one, if it is that kind's turn in the large regime."""
         if kind not in self._long or "long" in self.features[0]:
             return size
+        if self._axes_before:
+            self._axes_before -= 1
+            return size
         self.features[0]["long"] = self._long
         return self.one_of(LONG[self._long])
 
@@ -166,12 +178,13 @@ class Draw:
         return self.long("channels", size)
 
     def kernel(self, rank: int, sizes: Sequence[int]) -> tuple[int, ...]:
-        """Kernel sizes, one for each axis; a long one on the first axis alone."""
+        """Kernel sizes, one for each axis; a long one on one axis alone."""
         kernel = self.per_axis("kernel", rank, lambda _: sizes)
-        if not self.large:
-            return kernel
-        first, *others = (min(k, 2) for k in kernel)
-        return int(self.long("taps", first)), *others
+        return tuple(int(self.long("taps", min(k, 2))) for k in kernel) if self.large else kernel
+
+    def groups(self, name: str, values: Sequence[int]) -> int:
+        """A named number of groups."""
+        return int(self.long("groups", self.choice(name, values)))
 
     # --- tensors ---
 
@@ -234,7 +247,8 @@ def varied(call: Call, regime: str) -> Call:
             common = regime != "layout" and hashed // 64 % 2
             layout = usual if common else layouts[hashed % len(layouts)]
             if name == "cotangent" and hashed // 128 % 3 == 0:
-                layout = "expanded"  # as sum() and mean() hand theirs back
+                # As mean() over some axes hands theirs back, and sum() over all.
+                layout = "expanded" if hashed // 384 % 2 else "one_number"
         return replace(recipe, shape=shape, layout=layout)
 
     return call.with_recipes(vary)

@@ -29,6 +29,7 @@ from parity_tests.subjects import TORCH, Subject
 
 T = TypeVar("T")
 
+SMALLEST = 5e-324  # of double precision
 SEED = 20  # of torch's generator, for operators and modules that draw from it
 
 
@@ -74,7 +75,7 @@ class Trial:
     measured: bool = True  # compute the bound even where the result is close enough without it
     deep: bool = False
     place: Call | None = None  # in whose region it lies, where it is not ``call`` itself
-    thorough: bool = False  # arbitrate and audit whatever it takes
+    thorough: bool = False  # arbitrate and audit, though it takes seconds
     announce: Callable[[Trial], None] | None = None  # told before the subject runs
     mode: Mode = PLAIN  # what autograd does while the subject and torch run
 
@@ -241,6 +242,11 @@ def on_cuda(trial: Trial) -> Iterator[None]:
             matmul.allow_tf32 = before
 
 
+def subnormals_kept() -> bool:
+    """Whether the processor computes with subnormal numbers: else it takes them for zero."""
+    return SMALLEST * 1.0 != 0
+
+
 def surroundings() -> dict[str, Any]:
     """What a call must leave as it found it."""
     return {
@@ -251,6 +257,13 @@ def surroundings() -> dict[str, Any]:
         "matmul precision": torch.get_float32_matmul_precision(),
         "cuDNN's benchmark": torch.backends.cudnn.benchmark,
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "deterministic algorithms, warnings only": (
+            torch.is_deterministic_algorithms_warn_only_enabled()
+        ),
+        "detection of anomalies": torch.is_anomaly_enabled(),
+        "oneDNN": torch.backends.mkldnn.enabled,
+        "cuDNN": torch.backends.cudnn.enabled,
+        "subnormal numbers": subnormals_kept(),
         "default device": torch.get_default_device(),
         "autocast on the CPU": torch.is_autocast_enabled("cpu"),
         "autocast on CUDA": torch.is_autocast_enabled("cuda"),
@@ -268,21 +281,28 @@ def left_as_found(trial: Trial) -> Iterator[None]:
         trial.depart(f"global state changed: {was} became {changed}", kind="global state")
 
 
+# How a setting is read, and how it is set.
+RESTORED: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (lambda: torch.backends.mkldnn.enabled, torch.backends.mkldnn.set_flags),
+    (subnormals_kept, lambda kept: torch.set_flush_denormal(not kept)),
+)
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Restore torch's global settings after each check, so that one subject spoils one check."""
-    grad, dtype, threads = (
-        torch.is_grad_enabled(),
-        torch.get_default_dtype(),
-        torch.get_num_threads(),
-    )
+    before = [get() for get, _ in RESTORED]
     try:
         yield
     finally:
-        torch.set_grad_enabled(grad)
-        torch.set_default_dtype(dtype)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
+        for (get, restore), value in zip(RESTORED, before, strict=True):
+            if get() != value:
+                restore(value)
 
 
 @cache

@@ -27,8 +27,8 @@ AUDIT_EVERY = 8  # of the cases in double precision
 AUDIT_BYTES_EVERY, BYTES, MANY = 2, 3, 64
 ROUNDED = 1.5  # units: one rounding for each of two axes, weights of fixed point among them
 # Accesses to input elements that a definition may make, being plain Python: about a tenth of a
-# second. A minimal failure is arbitrated whatever it takes.
-AFFORDABLE = 5_000
+# second. A minimal failure may take forty times as long: its long sizes may not shrink.
+AFFORDABLE, THOROUGH = 5_000, 200_000
 
 
 class Truth:
@@ -73,12 +73,14 @@ class Truth:
         """The results in the dtype and on the device under test."""
         trial = self.trial
 
-        def stored(value: Tensor) -> Tensor:
-            dtype = computed_in(trial.dtype)
+        def stored(name: str, value: Tensor) -> Tensor:
+            # A buffer keeps its dtype, and a gradient has that of its tensor.
+            held = self.stored.get(name.removeprefix("gradient of ").partition(" after step ")[0])
+            dtype = computed_in(trial.dtype if held is None else held.dtype)
             dtype = dtype.to_complex() if value.is_complex() else dtype
             return value.to(trial.device, None if is_integer(value) else dtype)
 
-        return {name: stored(value) for name, value in self.values.items()}
+        return {name: stored(name, value) for name, value in self.values.items()}
 
     def bound(self, name: str) -> Bounded:
         """The result's value and error bound, from the error analysis of the whole experiment."""
@@ -158,7 +160,7 @@ class Truth:
             self.cotangents,
             name,
             index,
-            math.inf if trial.thorough else AFFORDABLE,
+            THOROUGH if trial.thorough else AFFORDABLE,
         )
 
     def audit(self) -> None:

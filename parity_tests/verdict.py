@@ -49,12 +49,14 @@ def judge(
     experiment: Experiment,
     plain: Experiment | None = None,
     modes: tuple[Mode, ...] = (PLAIN,),
-) -> None:
+    true: Truth | None = None,
+) -> Truth | None:
     """Run the experiment everywhere, compare every result, and name who is off.
 
     ``plain`` computes the same by other means, where the experiment itself is under test (a
     transform): then it makes the truth, and where torch cannot run the experiment nobody need.
-    The experiment is run in each of the modes, and the truth is the same in all of them.
+    The experiment is run in each of the modes, and the truth is the same in all of them. It is
+    returned, and can be given again for an experiment that must have the same results.
     """
     # The subject goes first, on copies of its own: no expected answer exists yet to be found.
     trials = [replace(trial, mode=mode) for mode in modes]
@@ -62,25 +64,35 @@ def judge(
     theirs, may_fail = run_torch_if_safe(trials[0], experiment, got[0], optional=plain is not None)
     if theirs is None and may_fail:  # what torch does not support nobody need
         trial.ledger.torch_cannot += 1
-        return
+        return true
     if isinstance(got[0], Unsupported):
         raise got[0]
-    try:
-        true = Truth(trial, plain or experiment, definable=trial.place is None)
-    except InvalidCall as error:
-        if not (trial.dtype.is_floating_point or trial.dtype.is_complex):
-            trial.ledger.torch_cannot += 1  # integers are their own oracle: a call not for them
-            return
-        if experiment is experiments.forward:
-            raise
-        # Torch takes the call but cannot differentiate it, even in float64.
-        trial.blame("torch", str(error), kind="exception")
-        return
+    known = true
+    true = known or truth_of(trial, experiment, plain)
+    if true is None:
+        return None
     trial.ledger.start_case(trial)
     compare(trials[0], true, got[0], theirs)
     for each, results in zip(trials[1:], got[1:], strict=True):
         compare_in_mode(each, true, results, experiment)
-    true.audit()
+    if known is None:
+        true.audit()
+    return true
+
+
+def truth_of(trial: Trial, experiment: Experiment, plain: Experiment | None) -> Truth | None:
+    """The truth of an experiment; None where torch has none, which may be its fault."""
+    try:
+        return Truth(trial, plain or experiment, definable=trial.place is None)
+    except InvalidCall as error:
+        if not (trial.dtype.is_floating_point or trial.dtype.is_complex):
+            trial.ledger.torch_cannot += 1  # integers are their own oracle: a call not for them
+            return None
+        if experiment is experiments.forward:
+            raise
+        # Torch takes the call but cannot differentiate it, even in float64.
+        trial.blame("torch", str(error), kind="exception")
+        return None
 
 
 def run_torch_if_safe(

@@ -71,6 +71,7 @@ def instance_norm(
     else:
         assert running_mean is not None
         assert running_var is not None
+        x = x.to(torch.promote_types(x.dtype, running_mean.dtype))
         y = by_the_estimates(x, running_mean, running_var, weight, bias, eps)
     return arrange(y, channels_last=False).to(input.dtype)
 
@@ -104,7 +105,17 @@ def _check(
             raise RuntimeError(f"{op}: {name} must not require a gradient, got one that does")
     arguments.dtype_among(op, input, REALS)
     arguments.parameters_alike(op, input, **parameters)
-    arguments.parameters_alike(op, input, **estimates)
+    _check_dtype_of_estimates(op, input, estimates)
+
+
+def _check_dtype_of_estimates(op: str, input: Tensor, estimates: dict[str, Tensor | None]) -> None:
+    given = {name: t for name, t in estimates.items() if t is not None}
+    wide = len(given) == 2 and all(t.dtype == torch.float64 for t in given.values())
+    if not (wide and input.dtype == torch.float32):  # which torch takes, if not in batch_norm
+        arguments.parameters_alike(op, input, **estimates)
+        return
+    for name, t in given.items():
+        arguments.same_device(op, input, name, t)
 
 
 def _check_estimates_given(

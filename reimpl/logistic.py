@@ -14,6 +14,7 @@ from reimpl import arguments
 from reimpl.activations import apply, check
 from reimpl.arguments import INTEGERS, REALS, accumulator
 from reimpl.autocast import autocasted
+from reimpl.gradient_layout import followed
 from reimpl.pullback import by_formulas
 
 _FLOATING = (*REALS, torch.complex64, torch.complex128)
@@ -139,7 +140,7 @@ def _floating(op: str, input: Tensor) -> Tensor:
     """``input`` in the dtype to compute in."""
     arguments.tensor(op, "input", input)
     arguments.dtype_among(op, input, (*_FLOATING, *INTEGERS, torch.bool))
-    return input.to(accumulator(_output_dtype(input)))
+    return followed(input).to(accumulator(_output_dtype(input)))
 
 
 def _output_dtype(input: Tensor) -> torch.dtype:

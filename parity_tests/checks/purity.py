@@ -14,6 +14,7 @@ from parity_tests.expectations import excuse
 from parity_tests.experiments import outputs_of
 from parity_tests.modes import FORWARD_AD, INFERENCE, NO_GRAD, PLAIN, RECORDING, Mode, one_of
 from parity_tests.op import Tensors
+from parity_tests.recipe import OVERLAPPING
 from parity_tests.trial import (
     Departure,
     TorchCrashes,
@@ -238,7 +239,7 @@ def repeated(trial: Trial) -> Iterator[tuple[str, Tensors, Tensors | None]]:
     held = tensors | {name: arguments[name] for name in trial.op.written(trial.call)}
     with torch.no_grad():
         for name, t in held.items():
-            if trial.call.recipes()[name].layout != "expanded":
+            if trial.call.recipes()[name].layout not in OVERLAPPING:
                 t.copy_(other_numbers(trial, name))
     copies = {name: same_layout(t.detach()) for name, t in held.items()}
     with seeded():  # at once: another call between would make a cache of one entry forget

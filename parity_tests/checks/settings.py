@@ -1,17 +1,19 @@
 """One claim: what is set for the whole process changes an operator as it changes torch's.
 
-Each trial takes two of the settings. Under autocast two things are asked. The dtype of the results
-is torch's. And they are as accurate as it promises. Where torch returns 16 bits, the inputs are
-numbers that 16 bits hold exactly, so that torch's cast down changes none of them: then the truth
-and the bound are those of a 16-bit trial. Else they are those of a trial of the inputs' dtype.
+Each trial takes two of the settings, and one way of autocast. Under autocast two things are asked.
+The dtype of the results is torch's. And they are as accurate as it promises. Where torch returns 16
+bits, the inputs are numbers that 16 bits hold exactly, so that torch's cast down changes none of
+them: then the truth and the bound are those of a 16-bit trial. Else they are those of a trial of
+the inputs' dtype.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -32,7 +34,6 @@ from parity_tests.trial import (
 )
 from parity_tests.verdict import compare_metadata, judge
 
-TAKEN = 2  # settings by each trial
 # The 16-bit type, and what goes in: float32 is what autocast is for, float64 it leaves alone.
 AUTOCAST = tuple(
     (low, given)
@@ -83,33 +84,41 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
+PAIRS = tuple(combinations(SETTINGS, 2))
+# What decides how a module is made.
+MAKING = ("default dtype float64", "default device meta")
+
+
 def settings(trial: Trial) -> None:
     """The same under autocast, another default dtype, default device, deterministic algorithms
     and thread count as torch's."""
-    under = [partial(compare_under, trial, name) for name in SETTINGS]
-    under += [partial(compare_autocast, trial, *pair) for pair in AUTOCAST]
-    first = trial.call.share(len(under), "setting")
-    for i in range(TAKEN):
-        # Far apart: those beside each other are of one kind.
-        under[(first + i * (len(under) // TAKEN)) % len(under)]()
-
-
-def compare_under(trial: Trial, name: str) -> None:
-    """Values and gradients under a setting, against the truth without it."""
-    setting = SETTINGS[name]
-    if setting is two_threads and (known := excuse(trial)) is not None:
-        trial.ledger.excuse(trial, known.reason)
-        return
-    if name == "default dtype float64" and torch.int64 in trial.op.dtypes:
-        integers = replace(trial, check="forward", dtype=torch.int64)
-        with saying(name), setting():  # the truth, too: results of integers are of that dtype
-            judge(integers, experiments.forward)
-    if trial.op.is_module and name.startswith("default"):
-        compare_built(trial, setting)
+    chosen = PAIRS[trial.call.share(len(PAIRS), "settings")]
     for check, experiment in computed(trial):
-        inner = replace(trial, check=check)
+        compare_under(chosen, replace(trial, check=check), experiment)
+    compare_integers(trial)
+    for name in MAKING if trial.op.is_module else ():
         with saying(name):
-            judge(inner, partial(within, setting, experiment), experiment)
+            compare_built(trial, SETTINGS[name])
+    compare_autocast(trial, *AUTOCAST[trial.call.share(len(AUTOCAST), "autocast")])
+
+
+def compare_under(names: Iterable[str], trial: Trial, experiment: Experiment) -> None:
+    """An experiment under some settings, against the truth without any."""
+    true = None
+    for name in names:
+        setting = SETTINGS[name]
+        if setting is two_threads and (known := excuse(trial)) is not None:
+            trial.ledger.excuse(trial, known.reason)
+            continue
+        with saying(name):
+            true = judge(trial, partial(within, setting, experiment), experiment, true=true)
+
+
+def compare_integers(trial: Trial) -> None:
+    """Results of integers in the default dtype, and so is the truth."""
+    if torch.int64 in trial.op.dtypes:
+        with saying("default dtype float64"), default_dtype():
+            judge(replace(trial, check="forward", dtype=torch.int64), experiments.forward)
 
 
 def compare_autocast(trial: Trial, low: torch.dtype, given: torch.dtype) -> None:

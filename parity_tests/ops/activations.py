@@ -174,9 +174,11 @@ DTYPES = {
     "relu": (*FLOATS, torch.int64, torch.uint8),
     "relu6": (*FLOATS, torch.int64, torch.uint8),
     "hardtanh": (*FLOATS, torch.int64),
-    "sigmoid": (*FLOATS, *COMPLEX),
-    "tanh": (*FLOATS, *COMPLEX),
+    "sigmoid": (*FLOATS, *COMPLEX, torch.int64),
+    "tanh": (*FLOATS, *COMPLEX, torch.int64),
 }
+
+LOGISTIC = ("sigmoid", "tanh")
 
 LAYER_SIGNATURES = {
     "ReLU": "(inplace=False)",
@@ -211,10 +213,19 @@ PINNED = {
 }
 
 
+def double_of_integers(name: str) -> Callable[[torch.dtype], Callable[..., Tensor]]:
+    """The oracle of a function whose results of integers are none: in torch's default dtype."""
+    function: Callable[[Tensor], Tensor] = getattr(torch, name)
+    return lambda dtype: (
+        (lambda input: function(input.double())) if dtype == torch.int64 else function
+    )
+
+
 def function(name: str) -> Op:
     """Declare an activation."""
     return Op(
         name=name,
+        oracle=double_of_integers(name) if name in LOGISTIC else None,
         signature=SIGNATURES[name],
         definition=DEFINITIONS[name],
         draw=partial(draw_activation, options=OPTIONS[name]),
@@ -256,13 +267,14 @@ def module(name: str) -> Op:
     """Declare an activation's module."""
     of = FUNCTION_OF.get(name, name.lower())
     options = OPTIONS[of]
+    dtypes = (*FLOATS, *COMPLEX) if of in LOGISTIC else DTYPES.get(of, FLOATS)
     return Op(
         name=name,
         signature=LAYER_SIGNATURES[name],
         definition=DEFINITIONS[of],
         draw=partial(draw_activation, options=options),
         differentiable=("input",),
-        dtypes=DTYPES.get(of, FLOATS),
+        dtypes=dtypes,
         levels=options,
         feasible=limits_in_order,
         bad=(NO_TENSOR, *LAYER_FAULTS.get(name, ())),

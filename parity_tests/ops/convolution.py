@@ -69,7 +69,7 @@ def sizes_that_fit(d: Draw, g: Geometry, least: Ints) -> Ints:
 
 def draw_convolution(d: Draw, *, rank: int, layer: bool) -> Call:
     """A valid call of the function, or of the module with its constructor's arguments."""
-    groups = d.choice("groups", (1, 2, 3, 4))
+    groups = d.groups("groups", (1, 2, 3, 4))
     word = d.choice("padding given as", ("numbers", "numbers", "valid", "same"))
     g = geometry(d, rank, word)
     mode = "zeros"
@@ -78,7 +78,7 @@ def draw_convolution(d: Draw, *, rank: int, layer: bool) -> Call:
     # Torch's padding kernels want channels; without padding modes none will do (pytorch#101356).
     C = max(0 if mode == "zeros" else 1, d.channels()) * groups
     O = max(1, d.channels()) * groups
-    if groups > 1 and d.integer(0, 2) == 2:
+    if groups > 4 or (groups > 1 and d.integer(0, 2) == 2):
         C = O = groups  # depthwise, for which kernels are written
     # Reflection reaches as far into the input as the padding is wide, and needs one element more.
     reach = tuple(s - 1 for s in g.span) if word == "same" else g.padding

@@ -84,7 +84,7 @@ def draw_group_norm(d: Draw) -> Call:
 
 def grouped_input(d: Draw) -> tuple[Recipe, int]:
     """(N, G·K, *L) and G."""
-    G = d.choice("num_groups", (1, 2, 3))
+    G = d.groups("num_groups", (1, 2, 3))
     L = positions(d, d.choice("spatial axes", (2, 1, 0, 3)))
     K, N = d.channels(), d.batch_size()
     alone = K * prod(L) == 1
@@ -341,7 +341,7 @@ def without_the_other(call: Call) -> Mapping[str, Any] | None:
 WITHOUT = {
     (
         name,
-        "wider than input, no other beside it",
+        "float32 beside a narrower input, no other beside it",
     ): "accepted by accident, whatever the other's dtype"
     for name in ("running_mean", "running_var")
 }
@@ -596,7 +596,9 @@ def module_with_the_eps_of(dtype: torch.dtype) -> Callable[..., Any]:
 
 
 # Without a weight torch has no gradient for it, or one in the input's dtype.
-WIDE_BIAS = {("bias", "wider than input, no other beside it"): "torch cannot differentiate it"}
+WIDE_BIAS = {
+    ("bias", "float32 beside a narrower input, no other beside it"): "torch cannot differentiate it"
+}
 
 TRAILING_LEVELS = {"normalized axes": (1, 2, 3), "leading axes": (0, 1, 2, 3)}
 
@@ -743,9 +745,11 @@ def draw_normalize(d: Draw) -> Call:
     shape = tuple(d.row(d.integer(1, 2 if d.degenerate else 4)) for _ in range(rank))
     if d.degenerate and rank > 1:
         shape = (d.choice("batch", (1, 0, 2)), *shape[1:])
-    kind = d.choice("dim", ("one", "negative", "several", "all"))
+    kind = d.choice("dim", ("one", "negative", "several", "all")[: 2 if d.large else 4])
     reach = max(rank, 1)
-    first = 0 if d.large else d.integer(0, reach - 1)  # the long axis is the one to add up along
+    first = d.integer(0, reach - 1)
+    if d.large and rank:
+        first = shape.index(max(shape))  # the long axis is the one to add up along
     if 0 in shape:
         first = max(first, 1)  # no norm of nothing
     dims: dict[str, int | Ints] = {
@@ -754,7 +758,7 @@ def draw_normalize(d: Draw) -> Call:
         "several": tuple(sorted({first, reach - 1})),
         "all": () if 0 not in shape else (first,),
     }
-    out = d.choice("out", (False, True))
+    out = d.choice("out", (False, True)[: 1 if d.large else 2])
     arguments: dict[str, Any] = {
         "input": d.tensor(*shape, batched=rank > 1),
         "p": INFINITE.get(p := d.choice("p", POWERS), p),

@@ -54,6 +54,7 @@ def sizes_and_amounts(d: Draw, mode: str, rank: int) -> tuple[tuple[int, ...], P
         return (0, 1, 2, -1, *far) if d.degenerate and axis == 0 else (0, 1, 2, -1)
 
     front, behind = (d.per_axis(name, rank, amounts) for name in ("front", "behind"))
+    front = tuple(int(d.long("amounts", amount)) for amount in front)
     pairs = list(zip(front, behind, strict=True))
     sizes = []
     for axis, (lo, hi) in enumerate(pairs):
@@ -275,7 +276,7 @@ def draw_pixels(d: Draw, *, name: str, up: bool) -> Call:
 
 def draw_channels(d: Draw) -> Call:
     """A valid call of channel_shuffle, function or module."""
-    groups = d.choice("groups", (2, 1, 3))
+    groups = d.groups("groups", (2, 1, 3))
     K = d.channels() if d.degenerate or d.large else d.choice("channels of a group", (2, 1, 3, 5))
     low = 0 if d.degenerate else 1
     L = tuple(d.row(d.integer(low, 3)) for _ in range(d.choice("spatial axes", (2, 1, 3))))

@@ -34,10 +34,10 @@ from parity_tests.strategies import Draw
 
 def draw_transposed(d: Draw, *, rank: int, layer: bool) -> Call:
     """A valid call of the function, or of the module with its constructor's arguments."""
-    groups = d.choice("groups", (1, 2, 3, 4))
+    groups = d.groups("groups", (1, 2, 3, 4))
     # No channels at all is an error here, unlike in convolution (pytorch#101356).
     I, O = max(1, d.channels()) * groups, max(1, d.channels()) * groups
-    if groups > 1 and d.integer(0, 2) == 2:
+    if groups > 4 or (groups > 1 and d.integer(0, 2) == 2):
         I = O = groups  # depthwise, for which kernels are written
     g = geometry(d, rank)
     # An output_size reaches up to the stride, output_padding up to the dilation if that is more.
