@@ -57,6 +57,7 @@ class Class:
     regimes: tuple[str, ...] = PLAIN
     dtypes: tuple[torch.dtype, ...] = ()  # none named: all
     check: str = ""
+    weight: int = 1  # how often it has its turn, beside other classes
 
     @property
     def key(self) -> Name:
@@ -308,13 +309,14 @@ def with_recipe(call: Call, name: str, change: Callable[[Recipe], Recipe | None]
     return call.with_recipes(lambda n, r: changed if n == name else r)
 
 
-def fills_of(name: str) -> Iterator[Class]:
-    """Numbers near either end of a dtype's range."""
+def fills_of(op: Op, name: str) -> Iterator[Class]:
+    """Numbers near either end of a dtype's range, which is narrow in float16 alone."""
     yield filled(name, "subnormal", "subnormal")
-    yield filled(name, "near the limit", "limit")
+    narrow = (torch.float16,) if torch.float16 in op.dtypes else ()
+    yield filled(name, "near the limit", "limit", narrow)
 
 
-def filled(name: str, what: str, fill: str) -> Class:
+def filled(name: str, what: str, fill: str, dtypes: tuple[torch.dtype, ...] = ()) -> Class:
     """A tensor of that fill."""
 
     def refilled(r: Recipe) -> Recipe | None:
@@ -326,6 +328,8 @@ def filled(name: str, what: str, fill: str) -> Class:
         lambda c: with_recipe(c, name, refilled),
         lambda c: name in c.recipes() and c.recipes()[name].fill == fill,
         ("scaled",),
+        dtypes,
+        weight=4 if dtypes else 1,
     )
 
 
@@ -445,7 +449,7 @@ def of_tensor(op: Op, name: str, earlier: Sequence[str]) -> Iterator[Class]:
     """Every class that one of the operator's tensors might have, its input having none earlier."""
     yield from states_of(op, name)
     if not earlier:
-        yield from (*fills_of(name), rank_of(name))
+        yield from (*fills_of(op, name), rank_of(name))
     elif "eps" in op.parameters.parameters and name != "out":
         # Of normalisations torch documents it; elsewhere it depends on the kernel's choice.
         yield from wider_of(op, name)
@@ -549,7 +553,7 @@ class Turns:
         able = [one for one in mixed(op) if one.applies(regime, dtype, check)]
         first = int(self.start * len(able))
         able = able[first:] + able[:first]
-        for one in sorted(able, key=lambda one: self.tried[regime, one.key]):
+        for one in sorted(able, key=lambda one: self.tried[regime, one.key] / one.weight):
             edited = one.edit(call) if excludes_none(one, chosen) else None
             if edited is None:
                 continue

@@ -51,6 +51,13 @@ def dyadic(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dty
     return integers(random, shape, dtype) / 4
 
 
+def large_integers(
+    random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype
+) -> Array:
+    """The same times 2**14: exact, and sums of a few overflow in float16."""
+    return integers(random, shape, dtype) * 2.0**14
+
+
 def normal(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
     """N(0, 1); rounded from N(0, 100) for integers; an image's whole range for uint8."""
     if dtype == torch.uint8:
@@ -170,6 +177,7 @@ FILLS: dict[str, Fill] = {
         signs,
         integers,
         dyadic,
+        large_integers,
         positive,
         normal,
         offset,

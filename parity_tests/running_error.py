@@ -226,8 +226,9 @@ class Arithmetic:
         self.largest_stored = math.inf if unlimited else torch.finfo(self.storage).max
         # TF32 keeps ten bits of the fraction of a product's factors, and adds up in float32.
         self.factor = 2.0**-11 / self.scale if rounding == "tf32" else 0.0
-        # Numbers underflow gradually, as torch's do by default.
-        self.smallest = info.tiny * info.eps / 2 / self.scale
+        # Numbers underflow gradually. In float64, where the bound is computed itself, it cannot be
+        # as small as the least of them: there all below the smallest normal number may be lost.
+        self.smallest = info.tiny * (info.eps / 2 if info.bits < 64 else 1) / self.scale
 
     def local(self, magnitude: Tensor, roundings: float | Tensor) -> Tensor:
         """The error of that many roundings of numbers of the given magnitude; 0 is not rounded."""

@@ -83,7 +83,7 @@ CHECKS = (
     Check(contract, ("ordinary",) * 4),
     Check(meta, SHAPES),
     Check(transforms, SHAPES, share=3),
-    Check(settings, SHAPES, share=3),
+    Check(settings, SHAPES),
     Check(tf32, ("ordinary", "layout"), by_dtype=True, devices=("cuda",)),
     Check(independence, SHAPES, share=2),
 )

@@ -45,10 +45,30 @@ def meta(trial: Trial) -> None:
     except Exception as error:
         judge_rejected(trial, error)
         return
-    foretold = judge_torch(trial, real)
-    judge_subject(trial, real, foretold)
+    judge(trial, real)
+    judge_of_integers(trial)
     for call, tripping in bad_calls(trial):
         compare_verdicts(trial, call, tripping=tripping)
+
+
+def judge(trial: Trial, real: Tensors) -> None:
+    """What torch foretells, and what the subject does, beside what is true."""
+    foretold = judge_torch(trial, real)
+    judge_subject(trial, real, foretold)
+
+
+def judge_of_integers(trial: Trial) -> None:
+    """The same call on integers, where the operator takes them."""
+    if torch.int64 not in trial.op.dtypes or not trial.one_in(2, "integers on meta"):
+        return
+    of_integers = replace(trial, dtype=torch.int64)
+    try:
+        real = run(of_integers, trial.reference, trial.call, of_integers.tensors())
+    except TorchCrashes:
+        raise
+    except Exception:  # torch has no kernel for this call of integers
+        return
+    judge(of_integers, real)
 
 
 def run(trial: Trial, target: Target, call: Call, tensors: Tensors) -> Tensors:

@@ -210,7 +210,8 @@ def draw_angle(d: Draw, *, options: Mapping[str, tuple[Any, ...]]) -> Call:
         smooth = tuple(mode for mode in MODES if mode != "reflect")
         return draw_filter(d, options={"padding_mode": smooth}, least=3)
     exact = d.regime in ("exact", "special")
-    return draw_filter(d, options=options, fill=None if exact else "integers")
+    whole = "large_integers" if d.regime == "scaled" else "integers"
+    return draw_filter(d, options=options, fill=None if exact else whole)
 
 
 def draw_gamma(d: Draw) -> Call:
