@@ -43,6 +43,9 @@ _FILLS = {
     "large": ("normal",),
 }
 
+# Layouts of any tensor: only cotangents are one number everywhere, as sum() hands them back.
+DRAWN = tuple(layout for layout in LAYOUTS if layout != "one_number")
+
 # Sizes at which kernels block, unroll and switch algorithms, on both sides of powers of two. In the
 # large regime one of them is long at a time, and everything else small. What is beyond a threshold
 # shows at the largest; what is special about a power of two shows at that power alone.
@@ -202,7 +205,7 @@ class Draw:
             fill = self.one_of(_FILLS[self.regime])
         layout = "contiguous"
         if self.regime in ("layout", "degenerate"):
-            layout = self.one_of(tuple(LAYOUTS))
+            layout = self.one_of(DRAWN)
         seed = (self._seed << 8) + 2 * self._tensors  # the odd neighbour is for imaginary parts
         return Recipe(shape, fill, layout, seed, batched, dtype, written=written)
 
@@ -234,7 +237,6 @@ def varied(call: Call, regime: str) -> Call:
     """
     if call.cotangent.seed // 2**8 % 2 == 0:
         return call
-    layouts = tuple(LAYOUTS)
 
     def vary(name: str, recipe: Recipe) -> Recipe:
         shape, layout = recipe.shape, recipe.layout
@@ -245,7 +247,7 @@ def varied(call: Call, regime: str) -> Call:
             # Where layouts are not what it is about the usual ones are mostly enough.
             usual = "channels_last" if len(shape) > 3 else "permuted"
             common = regime != "layout" and hashed // 64 % 2
-            layout = usual if common else layouts[hashed % len(layouts)]
+            layout = usual if common else DRAWN[hashed % len(DRAWN)]
             if name == "cotangent" and hashed // 128 % 3 == 0:
                 # As mean() over some axes hands theirs back, and sum() over all.
                 layout = "expanded" if hashed // 384 % 2 else "one_number"
