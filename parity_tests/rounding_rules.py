@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._decomp import decomposition_table
 
+from parity_tests.resampling import Resampling, axis
+
 aten = torch.ops.aten
 Errors = Sequence[Any]
 """One per operand: a tensor, a float for a scalar, 0 where nothing was rounded."""
@@ -73,6 +75,11 @@ ANTIALIASED = _names("""
     _upsample_bilinear2d_aa _upsample_bilinear2d_aa_backward
     _upsample_bicubic2d_aa _upsample_bicubic2d_aa_backward
     _upsample_lanczos2d_aa _upsample_lanczos2d_aa_backward""")
+
+INTERPOLATED = _names("""
+    upsample_linear1d upsample_linear1d_backward upsample_bilinear2d upsample_bilinear2d_backward
+    upsample_trilinear3d upsample_trilinear3d_backward
+    upsample_bicubic2d upsample_bicubic2d_backward""")
 
 FOURIER = _names("_fft_c2c _fft_r2c _fft_c2r")
 
@@ -276,6 +283,16 @@ def axis_weights(
     weights = forward(basis, [m, 2], align, scale, None)[:, 0, :, 0].T.contiguous()
     support = F.max_pool1d((weights != 0).double(), 3, 1, 1)
     return weights, support * (4 * unit * n * max(1.0, m / max(1, n)))
+
+
+def resampling(name: str, args: Sequence[Any], unit: float) -> Resampling:
+    """The weights by which each axis is interpolated, forward or backward."""
+    backward = name.endswith("_backward")
+    sizes, options = (args[2][2:], args[3:]) if backward else (args[0].shape[2:], args[2:])
+    align, *scales = [*options, None, None, None]
+    kind = "cubic" if "bicubic" in name else "linear"
+    pairs = zip(sizes, args[1], scales, strict=False)
+    return Resampling([axis(kind, n, m, align, scale, unit) for n, m, scale in pairs], backward)
 
 
 def _total(x: Tensor, dim: Any, keepdim: bool) -> tuple[Tensor, float]:

@@ -15,6 +15,7 @@ error e, so that |fl(v) − v| ≤ e for every sound evaluation:
   + (c(n)+1)·u·L(|a|+eₐ, |b|+e_b), where n = L(1, 1) counts the addends, in any order of summation;
 * **Fourier transforms** of n numbers are charged η·log₂n roundings of ‖x‖₂ for each output, as fast
   algorithms make them (`rounding_rules.fourier_roundings`), and the operands' errors added up;
+* **interpolation** is a sum with weights that are functions of rounded coordinates (`resampling`);
 * **steps** (floor, comparisons) add nothing, but when the error straddles a step both sides are
   evaluated and the bound covers both;
 * everything else is decomposed by torch's own table until one of these applies, or `NoRule` is
@@ -108,6 +109,11 @@ class Bounded:
     error: Tensor
     terms: int
 
+    @functools.cached_property
+    def unbounded(self) -> bool:
+        """Whether nothing can be said about some element."""
+        return bool(self.error.isinf().any())
+
 
 def bound(
     fn: Callable[..., Outputs],
@@ -162,6 +168,8 @@ def accept(candidate: Tensor, value: Tensor, error: Tensor, factor: float = SAFE
     slack = factor * error
     low, high = (value - slack).to(candidate.dtype), (value + slack).to(candidate.dtype)
     inside = (low <= candidate) & (candidate <= high)
+    if inside.all():
+        return inside
     return inside | (candidate.isnan() & value.isnan()) | error.isinf()
 
 
@@ -360,6 +368,10 @@ class _Trace(TorchDispatchMode):
         self.dyadic = False  # whether exactness is worth following
         self.finite = True  # whether all inputs are
         self.differentiations: list[int] = []  # autograd's numbers of them, in their order
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # the wrapper that tells Dynamo to look away costs as much as many a primitive
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         tracked = any(isinstance(x, Tracked) for x in _flat(args))
@@ -617,6 +629,30 @@ class _Trace(TorchDispatchMode):
             matrices.append(Tracked(weights, error))
         return self.within(lambda x, p, q: p @ x @ q.mT, (args[0], *matrices), {})
 
+    def interpolated(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """A sum with computed weights, which rounds as any other."""
+        if func._overloadname != "default":
+            return self.decomposed(func, args, kwargs)
+        arithmetic, name = self.arithmetic, _name(func)
+        value, error, fraction = self.operand(args[0])
+        by = rules.resampling(name, args, arithmetic.unit)
+        weights = [a.weight for a in by.axes]
+        out = by.weighted(value, weights)
+        total = by.weighted(value.abs(), [w.abs() for w in weights])
+        reach = by.weighted(
+            value.abs() if error is None else value.abs() + error, [a.moduli for a in by.axes]
+        )
+        counts = by.addends()
+        roundings = sum(
+            arithmetic.growth(n) + a.rounds for n, a in zip(counts, by.axes, strict=True)
+        )
+        passed = None if error is None else reach - total
+        if bool((roundings != 0).any()):
+            passed = reach - total + by.moved(value) + arithmetic.local(reach, roundings)
+        fraction = _if_known(sum, (fraction, *(a.bits for a in by.axes)))
+        terms = math.prod(int(n.amax()) for n in counts)
+        return self.result(out, passed, reach, fraction, max(_terms(args), terms))
+
     def exact(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Anything is fine that only looks at exact numbers, and computes no others."""
         _, errors, fractions = zip(*map(self.operand, _flat(args)), strict=True)
@@ -703,6 +739,7 @@ _RULES: tuple[tuple[Any, Callable[..., Any]], ...] = (
     (rules.ROUNDINGS, _Trace.pointwise),
     (rules.CAST, _Trace.cast),
     (rules.ANTIALIASED, _Trace.antialiased),
+    (rules.INTERPOLATED, _Trace.interpolated),
     (rules.FOURIER, _Trace.fourier),
 )
 

@@ -216,8 +216,20 @@ def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, devi
 @contextmanager
 def at_work(trial: Trial) -> Iterator[None]:
     """What the subject and torch alike run in."""
-    with torch.backends.mkldnn.flags(enabled=trial.onednn), on_cuda(trial), seeded(), undisturbed():
+    with onednn(enabled=trial.onednn), on_cuda(trial), seeded(), undisturbed():
         yield
+
+
+@contextmanager
+def onednn(*, enabled: bool) -> Iterator[None]:
+    """Torch with oneDNN, or without it."""
+    # Not ``torch.backends.mkldnn.flags``: it reads and writes three more settings each time.
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(enabled)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
 
 
 @contextmanager

@@ -253,7 +253,7 @@ def compare_values(trial: Trial, true: Truth, party: str, results: Tensors) -> N
         elif is_integer(result):
             trial.ledger.comparisons += 1
             compare_integers(trial, true, party, name, result)
-        elif true.settles_cheaply(name, result):
+        elif true.passed(party, name, result) or true.settles_cheaply(name, result):
             trial.ledger.comparisons += 1
         else:
             compare_with_bound(trial, true, party, name, result, results)
@@ -296,7 +296,8 @@ def compare_with_bound(
     Where it is infinite other judges are asked, unless an output among ``results`` overflowed.
     """
     allowed = true.bound(name)
-    if bool(allowed.error.isinf().any()):
+    unbounded = allowed.unbounded
+    if unbounded:
         if name.startswith("output") or not overflown(true, results):
             allowed = other_judges(true, name, result)
         untold = int(allowed.error.isinf().sum())
@@ -304,13 +305,18 @@ def compare_with_bound(
         if untold == result.numel():
             return
     trial.ledger.comparisons += 1
-    good = accept(result, allowed.value, allowed.error)
-    if not good.all():
-        arbitrate(trial, true, party, name, result, good, allowed)
-    elif result.numel():
+    worst = 0.0
+    if not torch.equal(result, allowed.value.to(result.dtype)):
+        good = accept(result, allowed.value, allowed.error)
+        if not good.all():
+            arbitrate(trial, true, party, name, result, good, allowed)
+            return
         ratio = error_over_bound(result, allowed.value, allowed.error)
-        worst = torch.nan_to_num(ratio, nan=0.0, posinf=0.0).max()
-        trial.ledger.note_error(trial, party, name, float(worst), allowed.terms)
+        worst = float(torch.nan_to_num(ratio, nan=0.0, posinf=0.0).max()) if ratio.numel() else 0.0
+    if not unbounded:
+        true.pass_(party, name, result)
+    if result.numel():
+        trial.ledger.note_error(trial, party, name, worst, allowed.terms)
 
 
 def arbitrate(
