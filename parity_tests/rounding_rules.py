@@ -134,11 +134,21 @@ NONNEGATIVE = _names("sqrt rsqrt log log2 log10 pow reciprocal")
 
 
 def _sum_error(_v: Sequence[Any], e: Errors, _out: Tensor, alpha: float = 1) -> Any:
-    return e[0] + abs(alpha) * e[1]
+    if _is_zero(e[1]):
+        return e[0]
+    return e[0] + (e[1] if alpha == 1 else abs(alpha) * e[1])
 
 
 def _product_error(v: Sequence[Any], e: Errors, _out: Tensor) -> Any:
+    if _is_zero(e[1]):
+        return e[0] * _size(v[1])
+    if _is_zero(e[0]):
+        return _size(v[0]) * e[1]
     return e[0] * _size(v[1]) + (_size(v[0]) + e[0]) * e[1]
+
+
+def _is_zero(e: Any) -> bool:
+    return isinstance(e, float) and e == 0
 
 
 def _size(x: Any) -> Any:
@@ -146,6 +156,8 @@ def _size(x: Any) -> Any:
 
 
 def _quotient_error(v: Sequence[Any], e: Errors, out: Tensor) -> Any:
+    if _is_zero(e[1]):
+        return e[0] / abs(v[1])
     return (e[0] + out.abs() * e[1]) / torch.as_tensor(abs(v[1]) - e[1]).clamp_min(0)
 
 
@@ -337,6 +349,7 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.mean.dim: mean,
     aten.var.correction: lambda *args, **options: two_pass_variance(*args, **options)[0],
     aten.var_mean.correction: two_pass_variance,
+    aten.var_mean.dim: two_pass_variance,
     aten.native_group_norm_backward.default: group_norm_backward,
     torch.ops.prims.var.default: lambda *args, **options: two_pass_variance(*args, **options)[0],
 }

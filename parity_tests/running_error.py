@@ -240,12 +240,15 @@ class Arithmetic:
 
     def local(self, magnitude: Tensor, roundings: float | Tensor) -> Tensor:
         """The error of that many roundings of numbers of the given magnitude; 0 is not rounded."""
-        one = torch.add(magnitude * self.unit, magnitude.sign(), alpha=self.smallest)
-        return one * roundings
+        if isinstance(roundings, Tensor):
+            return self.local(magnitude, 1.0) * roundings
+        each = magnitude * (self.unit * roundings)
+        return torch.add(each, magnitude.sign(), alpha=self.smallest * roundings)
 
-    def growth(self, n: Tensor) -> Tensor:
-        """c(n), in units of u·Σ|addends|."""
-        return torch.minimum((n - 1).clamp_min(0), 32 * n.sqrt())
+    def growth(self, n: Tensor, most: int) -> Tensor:
+        """c(n), in units of u·Σ|addends|; no n is larger than ``most``."""
+        theorem = (n - 1).clamp_min(0)
+        return theorem if most <= 1024 else torch.minimum(theorem, 32 * n.sqrt())
 
     def stored(self, value: Tensor, error: Tensor) -> Tensor:
         """The error after rounding to storage."""
@@ -266,7 +269,8 @@ def _fraction(value: Tensor) -> int | None:
         return bool(((x == x.round()) & (x.abs() < 2.0**19)).all())
 
     x = _reals(value)
-    bits = (0, 1, 2, 3, 4, 5, 6, 7) if integers(x * 2.0**7) else ()
+    few = x.flatten()[:1]  # mostly enough to see that there is none
+    bits = (0, 1, 2, 3, 4, 5, 6, 7) if integers(few * 2.0**7) and integers(x * 2.0**7) else ()
     return next((b for b in bits if integers(x * 2.0**b)), None)
 
 
@@ -374,8 +378,7 @@ class _Trace(TorchDispatchMode):
         return False  # the wrapper that tells Dynamo to look away costs as much as many a primitive
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        tracked = any(isinstance(x, Tracked) for x in _flat(args))
-        return (_rule(func) if tracked else _Trace.constant)(self, func, args, kwargs or {})
+        return (_rule(func) if _tracks(args) else _Trace.constant)(self, func, args, kwargs or {})
 
     def entered(self, x: Any) -> Any:
         """A contiguous copy of an input, which storage holds exactly."""
@@ -584,7 +587,7 @@ class _Trace(TorchDispatchMode):
             most = int(n.amax()) if n.numel() else 0
             error = reach - total if rounded else None
             if most > 1 or per_addend:
-                local = arithmetic.local(reach, scale * (arithmetic.growth(n) + per_addend))
+                local = arithmetic.local(reach, scale * (arithmetic.growth(n, most) + per_addend))
                 error = local if error is None else error + local
             return self.result(value, error, reach, fraction, max(_terms(args), most))
 
@@ -643,15 +646,16 @@ class _Trace(TorchDispatchMode):
             value.abs() if error is None else value.abs() + error, [a.moduli for a in by.axes]
         )
         counts = by.addends()
+        most = [int(n.amax()) for n in counts]
         roundings = sum(
-            arithmetic.growth(n) + a.rounds for n, a in zip(counts, by.axes, strict=True)
+            arithmetic.growth(n, k) + a.rounds
+            for n, k, a in zip(counts, most, by.axes, strict=True)
         )
         passed = None if error is None else reach - total
         if bool((roundings != 0).any()):
             passed = reach - total + by.moved(value) + arithmetic.local(reach, roundings)
         fraction = _if_known(sum, (fraction, *(a.bits for a in by.axes)))
-        terms = math.prod(int(n.amax()) for n in counts)
-        return self.result(out, passed, reach, fraction, max(_terms(args), terms))
+        return self.result(out, passed, reach, fraction, max(_terms(args), math.prod(most)))
 
     def exact(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Anything is fine that only looks at exact numbers, and computes no others."""
@@ -864,6 +868,14 @@ def _name(func: Any) -> str:
 
 def _floats(x: Any) -> bool:
     return isinstance(x, Tensor) and x.dtype in _TRACKED
+
+
+def _tracks(args: Any) -> bool:
+    """Whether an operand is tracked, or one in a list of them."""
+    for x in args:
+        if isinstance(x, Tracked) or (isinstance(x, (list, tuple)) and _tracks(x)):
+            return True
+    return False
 
 
 def _flat(args: Any) -> list[Any]:
