@@ -872,10 +872,9 @@ def _floats(x: Any) -> bool:
 
 def _tracks(args: Any) -> bool:
     """Whether an operand is tracked, or one in a list of them."""
-    for x in args:
-        if isinstance(x, Tracked) or (isinstance(x, (list, tuple)) and _tracks(x)):
-            return True
-    return False
+    return any(
+        isinstance(x, Tracked) or (isinstance(x, (list, tuple)) and _tracks(x)) for x in args
+    )
 
 
 def _flat(args: Any) -> list[Any]:

@@ -77,6 +77,7 @@ class Trial:
     thorough: bool = False  # arbitrate and audit whatever it takes
     announce: Callable[[Trial], None] | None = None  # told before the subject runs
     mode: Mode = PLAIN  # what autograd does while the subject and torch run
+    truths: dict[Any, Any] = field(default_factory=dict, init=False)  # see ``truth_of``
 
     @property
     def target(self) -> Callable[..., Any]:

@@ -31,12 +31,22 @@ ROUNDED = 1.5  # units: one rounding for each of two axes, weights of fixed poin
 AFFORDABLE = 5_000
 
 
+def truth_of(trial: Trial, experiment: Experiment) -> Truth:
+    """The truth of an experiment, which a check may ask for more than once."""
+    key = experiment, torch.get_default_dtype()  # of which results of integers are
+    if key not in trial.truths:
+        # Definitions know nothing of mapped axes.
+        trial.truths[key] = Truth(trial, experiment, definable=trial.place is None)
+    found: Truth = trial.truths[key]
+    return found
+
+
 class Truth:
     """The oracle's results of an experiment, and on demand their bounds and definitions."""
 
     def __init__(self, trial: Trial, experiment: Experiment, *, definable: bool = True) -> None:
         self.trial = trial
-        self.definable = definable  # definitions know nothing of mapped axes
+        self.definable = definable
         self.experiment = experiment
         self.cotangents: Tensors = {}
         self.stored_cotangents: Tensors = {}

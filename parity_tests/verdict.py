@@ -34,7 +34,7 @@ from parity_tests.trial import (
     named,
     poison,
 )
-from parity_tests.truth import Truth
+from parity_tests.truth import Truth, truth_of
 from parity_tests.unbounded import other_judges
 
 STRIDED = ("forward", "gradients", "second", "buffers")  # the checks that compare strides
@@ -66,7 +66,7 @@ def judge(
     if isinstance(got[0], Unsupported):
         raise got[0]
     try:
-        true = Truth(trial, plain or experiment, definable=trial.place is None)
+        true = truth_of(trial, plain or experiment)
     except InvalidCall as error:
         if not (trial.dtype.is_floating_point or trial.dtype.is_complex):
             trial.ledger.torch_cannot += 1  # integers are their own oracle: a call not for them
