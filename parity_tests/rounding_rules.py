@@ -216,6 +216,15 @@ def fraction_of_result(name: str, values: Sequence[Any], fractions: Sequence[int
     return None
 
 
+def number_of_addends(name: str, factors: Sequence[Tensor], out: Tensor) -> int | None:
+    """Of each result of a sum, where it is the same for all and can be told from the shapes."""
+    if name == "sum":
+        return factors[0].numel() // out.numel() if out.numel() else None
+    if name in ("mm", "bmm"):
+        return factors[0].shape[-1]
+    return None
+
+
 def averaging_window(name: str, args: Sequence[Any]) -> tuple[int, int | None]:
     """The largest divisor of an averaging pool or its backward; 1 for other sums.
 

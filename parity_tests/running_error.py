@@ -245,8 +245,10 @@ class Arithmetic:
         each = magnitude * (self.unit * roundings)
         return torch.add(each, magnitude.sign(), alpha=self.smallest * roundings)
 
-    def growth(self, n: Tensor, most: int) -> Tensor:
+    def growth(self, n: Any, most: int) -> Any:
         """c(n), in units of u·Σ|addends|; no n is larger than ``most``."""
+        if isinstance(n, int):
+            return min(max(n - 1, 0), 32 * math.sqrt(n))
         theorem = (n - 1).clamp_min(0)
         return theorem if most <= 1024 else torch.minimum(theorem, 32 * n.sqrt())
 
@@ -473,6 +475,13 @@ class _Trace(TorchDispatchMode):
         error = None if held else self.arithmetic.unit * value.abs()
         return Tracked(value, error, _fraction(value) if self.dyadic else None)
 
+    def converted(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Decompositions convert to the dtype that a tensor has already: then it is the tensor."""
+        x, dtype, *rest = args
+        if isinstance(x, Tracked) and dtype == x.dtype and not any(rest) and not kwargs:
+            return x
+        return self.decomposed(func, args, kwargs)
+
     def structural(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Move the errors as the values."""
         tracked = [x for x in _flat(args) if isinstance(x, Tracked)]
@@ -573,25 +582,27 @@ class _Trace(TorchDispatchMode):
         if rounded:
             pairs = zip(moduli, errors, strict=True)
             reaches = _moduli(on([m if e is None else m + e for m, e in pairs]))
-        counts = _moduli(on([torch.ones_like(m) for m in moduli]))
+        results = on(values)
+        known = rules.number_of_addends(name, moduli, results[0])
+        counts = [known] if known else _moduli(on([torch.ones_like(m) for m in moduli]))
         divisor, bits = rules.averaging_window(name, args)
         fraction = _if_known(sum, (bits, *fractions))
         per_addend, scale = rules.PER_ADDEND[name], 1.0
         if any(v.is_complex() for v in values):  # each part adds twice as many real products
             divisor, scale = 2 * divisor, math.sqrt(2)
 
-        def wrap(value: Any, total: Tensor, reach: Tensor, count: Tensor) -> Any:
+        def wrap(value: Any, total: Tensor, reach: Tensor, count: Any) -> Any:
             if value is None:
                 return None
             n = divisor * count
-            most = int(n.amax()) if n.numel() else 0
+            most = n if isinstance(n, int) else int(n.amax()) if n.numel() else 0
             error = reach - total if rounded else None
             if most > 1 or per_addend:
                 local = arithmetic.local(reach, scale * (arithmetic.growth(n, most) + per_addend))
                 error = local if error is None else error + local
             return self.result(value, error, reach, fraction, max(_terms(args), most))
 
-        outs = list(map(wrap, on(values), sums, reaches, counts))
+        outs = list(map(wrap, results, sums, reaches, counts))
         return outs[0] if len(outs) == 1 else outs
 
     def fourier(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -756,6 +767,8 @@ def _rule(func: Any) -> Callable[..., Any]:
     for names, rule in _RULES:
         if name in names:
             return rule
+    if func is aten.to.dtype:
+        return _Trace.converted
     if func in rules.DECOMPOSITIONS or func._can_decompose():
         return _Trace.decomposed
     if func.is_view:
