@@ -486,8 +486,6 @@ class _Trace(TorchDispatchMode):
         """Move the errors as the values."""
         tracked = [x for x in _flat(args) if isinstance(x, Tracked)]
         rounded = any(x.error is not None for x in tracked)
-        if func.is_view and rounded:
-            tracked[0].laid_out_error()
         values = func(*_values(args), **kwargs)
         move = rules.MOVED_ERROR.get(_name(func), func)
         errors = move(*_errors(args), **kwargs) if rounded else None
@@ -497,15 +495,26 @@ class _Trace(TorchDispatchMode):
 
         def wrap(value: Tensor, pick: Callable[[Any], Any]) -> Tracked:
             error = None if errors is None else pick(errors)
-            memory = tracked[0].memory if func.is_view else Memory(owed)
-            out = Tracked(value.resolve_conj(), error, fraction, terms, memory=memory)
-            if func.is_view:
-                out.view_of = tracked[0], lambda e: pick(move(e, *args[1:], **kwargs))
+            return Tracked(value.resolve_conj(), error, fraction, terms, memory=Memory(owed))
+
+        return _wrapped(wrap, values)
+
+    def viewed(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """View the error like the value; a view's memory is that of its base."""
+        base, *rest = args
+        move = rules.MOVED_ERROR.get(_name(func), func)
+        values = func(base.value, *rest, **kwargs)
+        errors = None if base.error is None else move(base.laid_out_error(), *rest, **kwargs)
+
+        def wrap(value: Tensor, pick: Callable[[Any], Any]) -> Tracked:
+            error = None if errors is None else pick(errors)
+            out = Tracked(
+                value.resolve_conj(), error, base.fraction, base.terms, memory=base.memory
+            )
+            out.view_of = base, lambda e: pick(move(e, *rest, **kwargs))
             return out
 
-        if isinstance(values, Tensor):
-            return wrap(values, lambda e: e)
-        return [wrap(value, operator.itemgetter(i)) for i, value in enumerate(values)]
+        return _wrapped(wrap, values)
 
     def pointwise(self, func: Any, args: Any, kwargs: Any) -> Tracked:
         """Evaluate the corners of the operands' error box; add the rounding of the result."""
@@ -766,13 +775,13 @@ def _rule(func: Any) -> Callable[..., Any]:
         return _Trace.in_place
     for names, rule in _RULES:
         if name in names:
-            return rule
+            return _Trace.viewed if rule is _Trace.structural and func.is_view else rule
     if func is aten.to.dtype:
         return _Trace.converted
     if func in rules.DECOMPOSITIONS or func._can_decompose():
         return _Trace.decomposed
     if func.is_view:
-        return _Trace.structural
+        return _Trace.viewed
     return _Trace.decomposed if func in decomposition_table else _Trace.exact
 
 
@@ -888,6 +897,13 @@ def _tracks(args: Any) -> bool:
     return any(
         isinstance(x, Tracked) or (isinstance(x, (list, tuple)) and _tracks(x)) for x in args
     )
+
+
+def _wrapped(wrap: Callable[[Tensor, Callable[[Any], Any]], Tracked], values: Any) -> Any:
+    """One result or each of several, with what picks its part of several."""
+    if isinstance(values, Tensor):
+        return wrap(values, lambda e: e)
+    return [wrap(value, operator.itemgetter(i)) for i, value in enumerate(values)]
 
 
 def _flat(args: Any) -> list[Any]:
