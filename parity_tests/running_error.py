@@ -134,8 +134,8 @@ def bound(
         try:
             return _both_sides(fn, inputs, arithmetic, depth=0)
         except NoRule:
-            # Some fused backward kernels (of interpolation) have no decomposition, but their
-            # forwards do: decompose above autograd, and take the parts for one kernel.
+            # Some fused backward kernels have neither rule nor decomposition, but their forwards
+            # do: decompose above autograd, and take the parts for one kernel.
             with enable_python_dispatcher():
                 return _both_sides(fn, inputs, arithmetic, depth=1)
 
