@@ -26,7 +26,7 @@ from parity_tests import kinds
 from parity_tests.op import Call, Op
 from parity_tests.recipe import Recipe
 from parity_tests.strategies import LONG, LONG_KINDS
-from parity_tests.trial import seeded, torchs, undisturbed
+from parity_tests.trial import onednn, seeded, torchs, undisturbed
 
 Name = tuple[str, str]  # the parameter, and the class of it
 
@@ -494,7 +494,7 @@ def taken(op: Op, call: Call, dtype: torch.dtype) -> bool:
     """Whether torch takes the call."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with torch.backends.mkldnn.flags(enabled=False), seeded(), undisturbed():
+        with onednn(enabled=False), seeded(), undisturbed():
             try:
                 op.run(torchs(op), call, call.tensors(dtype))
             except Exception:
@@ -549,21 +549,35 @@ class Turns:
         self, op: Op, call: Call, regime: str, dtype: torch.dtype, check: str
     ) -> tuple[Call, tuple[Class, ...]]:
         """The call made to meet a few classes, those least tried; torch takes the result."""
-        chosen: list[Class] = []
         able = [one for one in mixed(op) if one.applies(regime, dtype, check)]
         first = int(self.start * len(able))
         able = able[first:] + able[:first]
-        for one in sorted(able, key=lambda one: self.tried[regime, one.key] / one.weight):
-            edited = one.edit(call) if excludes_none(one, chosen) else None
-            if edited is None:
-                continue
-            self.tried[regime, one.key] += 1
-            if taken(op, edited, dtype):
-                call = edited
-                chosen.append(one)
-                if len(chosen) == TWISTS:
-                    break
-        return call, tuple(chosen)
+        able.sort(key=lambda one: self.tried[regime, one.key] / one.weight)
+        # Torch mostly takes them all: it is asked about each alone only where it does not.
+        edited, chosen, tried = edited_by(able, call, lambda _: True)
+        if chosen and not taken(op, edited, dtype):
+            edited, chosen, tried = edited_by(able, call, lambda c: taken(op, c, dtype))
+        self.tried.update((regime, one.key) for one in tried)
+        return edited, tuple(chosen)
+
+
+def edited_by(
+    able: Sequence[Class], call: Call, accepted: Callable[[Call], bool]
+) -> tuple[Call, list[Class], list[Class]]:
+    """The call made to meet the first few of the classes, which these are, and those tried."""
+    chosen: list[Class] = []
+    tried: list[Class] = []
+    for one in able:
+        edited = one.edit(call) if excludes_none(one, chosen) else None
+        if edited is None:
+            continue
+        tried.append(one)
+        if accepted(edited):
+            call = edited
+            chosen.append(one)
+            if len(chosen) == TWISTS:
+                break
+    return call, chosen, tried
 
 
 @cache

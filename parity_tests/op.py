@@ -46,6 +46,10 @@ class Call:
 
     def recipes(self) -> dict[str, Recipe]:
         """The tensors of the call by name, state included."""
+        return dict(self._recipes)
+
+    @cached_property
+    def _recipes(self) -> dict[str, Recipe]:
         drawn = {k: v for k, v in self.arguments.items() if isinstance(v, Recipe)}
         later = {f"step {i} input": step["input"] for i, step in enumerate(self.steps, start=1)}
         return drawn | dict(self.state) | later

@@ -112,6 +112,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     # What is loaded by now stays: the garbage collector need not look through it ever again.
     gc.freeze()
+    gc.set_threshold(20_000)  # Hypothesis times every collection: of many small ones it takes note
     if not config.option.collectonly:
         run_of(config).declare(cells)
         end_in_order()

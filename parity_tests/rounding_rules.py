@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._decomp import decomposition_table
 
+from parity_tests.resampling import Resampling, axis
+
 aten = torch.ops.aten
 Errors = Sequence[Any]
 """One per operand: a tensor, a float for a scalar, 0 where nothing was rounded."""
@@ -74,6 +76,11 @@ ANTIALIASED = _names("""
     _upsample_bicubic2d_aa _upsample_bicubic2d_aa_backward
     _upsample_lanczos2d_aa _upsample_lanczos2d_aa_backward""")
 
+INTERPOLATED = _names("""
+    upsample_linear1d upsample_linear1d_backward upsample_bilinear2d upsample_bilinear2d_backward
+    upsample_trilinear3d upsample_trilinear3d_backward
+    upsample_bicubic2d upsample_bicubic2d_backward""")
+
 FOURIER = _names("_fft_c2c _fft_r2c _fft_c2r")
 
 PRODUCT_PLUS = _names("addmm baddbmm")
@@ -127,11 +134,21 @@ NONNEGATIVE = _names("sqrt rsqrt log log2 log10 pow reciprocal")
 
 
 def _sum_error(_v: Sequence[Any], e: Errors, _out: Tensor, alpha: float = 1) -> Any:
-    return e[0] + abs(alpha) * e[1]
+    if _is_zero(e[1]):
+        return e[0]
+    return e[0] + (e[1] if alpha == 1 else abs(alpha) * e[1])
 
 
 def _product_error(v: Sequence[Any], e: Errors, _out: Tensor) -> Any:
+    if _is_zero(e[1]):
+        return e[0] * _size(v[1])
+    if _is_zero(e[0]):
+        return _size(v[0]) * e[1]
     return e[0] * _size(v[1]) + (_size(v[0]) + e[0]) * e[1]
+
+
+def _is_zero(e: Any) -> bool:
+    return isinstance(e, float) and e == 0
 
 
 def _size(x: Any) -> Any:
@@ -139,6 +156,8 @@ def _size(x: Any) -> Any:
 
 
 def _quotient_error(v: Sequence[Any], e: Errors, out: Tensor) -> Any:
+    if _is_zero(e[1]):
+        return e[0] / abs(v[1])
     return (e[0] + out.abs() * e[1]) / torch.as_tensor(abs(v[1]) - e[1]).clamp_min(0)
 
 
@@ -194,6 +213,15 @@ def fraction_of_result(name: str, values: Sequence[Any], fractions: Sequence[int
         mantissa, exponent = torch.frexp(torch.as_tensor(values[1], dtype=torch.float64).abs())
         if exponent.numel() and bool((mantissa == 0.5).all()):
             return fractions[0] + max(0, int(exponent.max()) - 1)
+    return None
+
+
+def number_of_addends(name: str, factors: Sequence[Tensor], out: Tensor) -> int | None:
+    """Of each result of a sum, where it is the same for all and can be told from the shapes."""
+    if name == "sum":
+        return factors[0].numel() // out.numel() if out.numel() else None
+    if name in ("mm", "bmm"):
+        return factors[0].shape[-1]
     return None
 
 
@@ -278,6 +306,16 @@ def axis_weights(
     return weights, support * (4 * unit * n * max(1.0, m / max(1, n)))
 
 
+def resampling(name: str, args: Sequence[Any], unit: float) -> Resampling:
+    """The weights by which each axis is interpolated, forward or backward."""
+    backward = name.endswith("_backward")
+    sizes, options = (args[2][2:], args[3:]) if backward else (args[0].shape[2:], args[2:])
+    align, *scales = [*options, None, None, None]
+    kind = "cubic" if "bicubic" in name else "linear"
+    pairs = zip(sizes, args[1], scales, strict=False)
+    return Resampling([axis(kind, n, m, align, scale, unit) for n, m, scale in pairs], backward)
+
+
 def _total(x: Tensor, dim: Any, keepdim: bool) -> tuple[Tensor, float]:
     """Σx over the given axes (all, if none are), and the number of addends."""
     total = torch.sum(x, list(range(x.dim())) if dim in (None, []) else dim, keepdim)
@@ -320,6 +358,7 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.mean.dim: mean,
     aten.var.correction: lambda *args, **options: two_pass_variance(*args, **options)[0],
     aten.var_mean.correction: two_pass_variance,
+    aten.var_mean.dim: two_pass_variance,
     aten.native_group_norm_backward.default: group_norm_backward,
     torch.ops.prims.var.default: lambda *args, **options: two_pass_variance(*args, **options)[0],
 }

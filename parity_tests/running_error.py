@@ -15,6 +15,7 @@ error e, so that |fl(v) − v| ≤ e for every sound evaluation:
   + (c(n)+1)·u·L(|a|+eₐ, |b|+e_b), where n = L(1, 1) counts the addends, in any order of summation;
 * **Fourier transforms** of n numbers are charged η·log₂n roundings of ‖x‖₂ for each output, as fast
   algorithms make them (`rounding_rules.fourier_roundings`), and the operands' errors added up;
+* **interpolation** is a sum with weights that are functions of rounded coordinates (`resampling`);
 * **steps** (floor, comparisons) add nothing, but when the error straddles a step both sides are
   evaluated and the bound covers both;
 * everything else is decomposed by torch's own table until one of these applies, or `NoRule` is
@@ -108,6 +109,11 @@ class Bounded:
     error: Tensor
     terms: int
 
+    @functools.cached_property
+    def unbounded(self) -> bool:
+        """Whether nothing can be said about some element."""
+        return bool(self.error.isinf().any())
+
 
 def bound(
     fn: Callable[..., Outputs],
@@ -128,8 +134,8 @@ def bound(
         try:
             return _both_sides(fn, inputs, arithmetic, depth=0)
         except NoRule:
-            # Some fused backward kernels (of interpolation) have no decomposition, but their
-            # forwards do: decompose above autograd, and take the parts for one kernel.
+            # Some fused backward kernels have neither rule nor decomposition, but their forwards
+            # do: decompose above autograd, and take the parts for one kernel.
             with enable_python_dispatcher():
                 return _both_sides(fn, inputs, arithmetic, depth=1)
 
@@ -162,6 +168,8 @@ def accept(candidate: Tensor, value: Tensor, error: Tensor, factor: float = SAFE
     slack = factor * error
     low, high = (value - slack).to(candidate.dtype), (value + slack).to(candidate.dtype)
     inside = (low <= candidate) & (candidate <= high)
+    if inside.all():
+        return inside
     return inside | (candidate.isnan() & value.isnan()) | error.isinf()
 
 
@@ -232,12 +240,17 @@ class Arithmetic:
 
     def local(self, magnitude: Tensor, roundings: float | Tensor) -> Tensor:
         """The error of that many roundings of numbers of the given magnitude; 0 is not rounded."""
-        one = torch.add(magnitude * self.unit, magnitude.sign(), alpha=self.smallest)
-        return one * roundings
+        if isinstance(roundings, Tensor):
+            return self.local(magnitude, 1.0) * roundings
+        each = magnitude * (self.unit * roundings)
+        return torch.add(each, magnitude.sign(), alpha=self.smallest * roundings)
 
-    def growth(self, n: Tensor) -> Tensor:
-        """c(n), in units of u·Σ|addends|."""
-        return torch.minimum((n - 1).clamp_min(0), 32 * n.sqrt())
+    def growth(self, n: Any, most: int) -> Any:
+        """c(n), in units of u·Σ|addends|; no n is larger than ``most``."""
+        if isinstance(n, int):
+            return min(max(n - 1, 0), 32 * math.sqrt(n))
+        theorem = (n - 1).clamp_min(0)
+        return theorem if most <= 1024 else torch.minimum(theorem, 32 * n.sqrt())
 
     def stored(self, value: Tensor, error: Tensor) -> Tensor:
         """The error after rounding to storage."""
@@ -258,7 +271,8 @@ def _fraction(value: Tensor) -> int | None:
         return bool(((x == x.round()) & (x.abs() < 2.0**19)).all())
 
     x = _reals(value)
-    bits = (0, 1, 2, 3, 4, 5, 6, 7) if integers(x * 2.0**7) else ()
+    few = x.flatten()[:1]  # mostly enough to see that there is none
+    bits = (0, 1, 2, 3, 4, 5, 6, 7) if integers(few * 2.0**7) and integers(x * 2.0**7) else ()
     return next((b for b in bits if integers(x * 2.0**b)), None)
 
 
@@ -361,9 +375,12 @@ class _Trace(TorchDispatchMode):
         self.finite = True  # whether all inputs are
         self.differentiations: list[int] = []  # autograd's numbers of them, in their order
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # the wrapper that tells Dynamo to look away costs as much as many a primitive
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        tracked = any(isinstance(x, Tracked) for x in _flat(args))
-        return (_rule(func) if tracked else _Trace.constant)(self, func, args, kwargs or {})
+        return (_rule(func) if _tracks(args) else _Trace.constant)(self, func, args, kwargs or {})
 
     def entered(self, x: Any) -> Any:
         """A contiguous copy of an input, which storage holds exactly."""
@@ -458,12 +475,17 @@ class _Trace(TorchDispatchMode):
         error = None if held else self.arithmetic.unit * value.abs()
         return Tracked(value, error, _fraction(value) if self.dyadic else None)
 
+    def converted(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Decompositions convert to the dtype that a tensor has already: then it is the tensor."""
+        x, dtype, *rest = args
+        if isinstance(x, Tracked) and dtype == x.dtype and not any(rest) and not kwargs:
+            return x
+        return self.decomposed(func, args, kwargs)
+
     def structural(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Move the errors as the values."""
         tracked = [x for x in _flat(args) if isinstance(x, Tracked)]
         rounded = any(x.error is not None for x in tracked)
-        if func.is_view and rounded:
-            tracked[0].laid_out_error()
         values = func(*_values(args), **kwargs)
         move = rules.MOVED_ERROR.get(_name(func), func)
         errors = move(*_errors(args), **kwargs) if rounded else None
@@ -473,15 +495,26 @@ class _Trace(TorchDispatchMode):
 
         def wrap(value: Tensor, pick: Callable[[Any], Any]) -> Tracked:
             error = None if errors is None else pick(errors)
-            memory = tracked[0].memory if func.is_view else Memory(owed)
-            out = Tracked(value.resolve_conj(), error, fraction, terms, memory=memory)
-            if func.is_view:
-                out.view_of = tracked[0], lambda e: pick(move(e, *args[1:], **kwargs))
+            return Tracked(value.resolve_conj(), error, fraction, terms, memory=Memory(owed))
+
+        return _wrapped(wrap, values)
+
+    def viewed(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """View the error like the value; a view's memory is that of its base."""
+        base, *rest = args
+        move = rules.MOVED_ERROR.get(_name(func), func)
+        values = func(base.value, *rest, **kwargs)
+        errors = None if base.error is None else move(base.laid_out_error(), *rest, **kwargs)
+
+        def wrap(value: Tensor, pick: Callable[[Any], Any]) -> Tracked:
+            error = None if errors is None else pick(errors)
+            out = Tracked(
+                value.resolve_conj(), error, base.fraction, base.terms, memory=base.memory
+            )
+            out.view_of = base, lambda e: pick(move(e, *rest, **kwargs))
             return out
 
-        if isinstance(values, Tensor):
-            return wrap(values, lambda e: e)
-        return [wrap(value, operator.itemgetter(i)) for i, value in enumerate(values)]
+        return _wrapped(wrap, values)
 
     def pointwise(self, func: Any, args: Any, kwargs: Any) -> Tracked:
         """Evaluate the corners of the operands' error box; add the rounding of the result."""
@@ -558,25 +591,27 @@ class _Trace(TorchDispatchMode):
         if rounded:
             pairs = zip(moduli, errors, strict=True)
             reaches = _moduli(on([m if e is None else m + e for m, e in pairs]))
-        counts = _moduli(on([torch.ones_like(m) for m in moduli]))
+        results = on(values)
+        known = rules.number_of_addends(name, moduli, results[0])
+        counts = [known] if known else _moduli(on([torch.ones_like(m) for m in moduli]))
         divisor, bits = rules.averaging_window(name, args)
         fraction = _if_known(sum, (bits, *fractions))
         per_addend, scale = rules.PER_ADDEND[name], 1.0
         if any(v.is_complex() for v in values):  # each part adds twice as many real products
             divisor, scale = 2 * divisor, math.sqrt(2)
 
-        def wrap(value: Any, total: Tensor, reach: Tensor, count: Tensor) -> Any:
+        def wrap(value: Any, total: Tensor, reach: Tensor, count: Any) -> Any:
             if value is None:
                 return None
             n = divisor * count
-            most = int(n.amax()) if n.numel() else 0
+            most = n if isinstance(n, int) else int(n.amax()) if n.numel() else 0
             error = reach - total if rounded else None
             if most > 1 or per_addend:
-                local = arithmetic.local(reach, scale * (arithmetic.growth(n) + per_addend))
+                local = arithmetic.local(reach, scale * (arithmetic.growth(n, most) + per_addend))
                 error = local if error is None else error + local
             return self.result(value, error, reach, fraction, max(_terms(args), most))
 
-        outs = list(map(wrap, on(values), sums, reaches, counts))
+        outs = list(map(wrap, results, sums, reaches, counts))
         return outs[0] if len(outs) == 1 else outs
 
     def fourier(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -616,6 +651,31 @@ class _Trace(TorchDispatchMode):
                 weights, error = weights.mT, error.mT
             matrices.append(Tracked(weights, error))
         return self.within(lambda x, p, q: p @ x @ q.mT, (args[0], *matrices), {})
+
+    def interpolated(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """A sum with computed weights, which rounds as any other."""
+        if func._overloadname != "default":
+            return self.decomposed(func, args, kwargs)
+        arithmetic, name = self.arithmetic, _name(func)
+        value, error, fraction = self.operand(args[0])
+        by = rules.resampling(name, args, arithmetic.unit)
+        weights = [a.weight for a in by.axes]
+        out = by.weighted(value, weights)
+        total = by.weighted(value.abs(), [w.abs() for w in weights])
+        reach = by.weighted(
+            value.abs() if error is None else value.abs() + error, [a.moduli for a in by.axes]
+        )
+        counts = by.addends()
+        most = [int(n.amax()) for n in counts]
+        roundings = sum(
+            arithmetic.growth(n, k) + a.rounds
+            for n, k, a in zip(counts, most, by.axes, strict=True)
+        )
+        passed = None if error is None else reach - total
+        if bool((roundings != 0).any()):
+            passed = reach - total + by.moved(value) + arithmetic.local(reach, roundings)
+        fraction = _if_known(sum, (fraction, *(a.bits for a in by.axes)))
+        return self.result(out, passed, reach, fraction, max(_terms(args), math.prod(most)))
 
     def exact(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Anything is fine that only looks at exact numbers, and computes no others."""
@@ -703,6 +763,7 @@ _RULES: tuple[tuple[Any, Callable[..., Any]], ...] = (
     (rules.ROUNDINGS, _Trace.pointwise),
     (rules.CAST, _Trace.cast),
     (rules.ANTIALIASED, _Trace.antialiased),
+    (rules.INTERPOLATED, _Trace.interpolated),
     (rules.FOURIER, _Trace.fourier),
 )
 
@@ -714,11 +775,13 @@ def _rule(func: Any) -> Callable[..., Any]:
         return _Trace.in_place
     for names, rule in _RULES:
         if name in names:
-            return rule
+            return _Trace.viewed if rule is _Trace.structural and func.is_view else rule
+    if func is aten.to.dtype:
+        return _Trace.converted
     if func in rules.DECOMPOSITIONS or func._can_decompose():
         return _Trace.decomposed
     if func.is_view:
-        return _Trace.structural
+        return _Trace.viewed
     return _Trace.decomposed if func in decomposition_table else _Trace.exact
 
 
@@ -827,6 +890,20 @@ def _name(func: Any) -> str:
 
 def _floats(x: Any) -> bool:
     return isinstance(x, Tensor) and x.dtype in _TRACKED
+
+
+def _tracks(args: Any) -> bool:
+    """Whether an operand is tracked, or one in a list of them."""
+    return any(
+        isinstance(x, Tracked) or (isinstance(x, (list, tuple)) and _tracks(x)) for x in args
+    )
+
+
+def _wrapped(wrap: Callable[[Tensor, Callable[[Any], Any]], Tracked], values: Any) -> Any:
+    """One result or each of several, with what picks its part of several."""
+    if isinstance(values, Tensor):
+        return wrap(values, lambda e: e)
+    return [wrap(value, operator.itemgetter(i)) for i, value in enumerate(values)]
 
 
 def _flat(args: Any) -> list[Any]:

@@ -21,7 +21,7 @@ from hypothesis.strategies import SearchStrategy
 
 from parity_tests import classes
 from parity_tests.checks import Check
-from parity_tests.expectations import Expectation, excuse
+from parity_tests.expectations import Expectation, excuse, named_by
 from parity_tests.ledger import Ledger
 from parity_tests.op import Call, Op
 from parity_tests.profiles import Profile
@@ -138,6 +138,7 @@ class Search:
     ledger: Ledger = field(default_factory=Ledger)
     stopped: Exception | None = None  # why it is of no use to go on
     turns: classes.Turns = field(init=False)
+    expectations: tuple[Expectation, ...] = field(init=False)  # those of the operator
     # This round's calls as they were changed, and for which input classes; those of a failing one.
     twisted: dict[str, tuple[Call, tuple[classes.Class, ...]]] = field(default_factory=dict)
     failing: tuple[classes.Class, ...] | None = None
@@ -146,6 +147,8 @@ class Search:
         cells = len(self.cell.check.dtypes(self.cell.op))
         later = 0.5 * (self.cell.check.name == "gradients")
         self.turns = classes.Turns((self.dtype_number + later) / cells)
+        name = self.cell.op.name
+        self.expectations = tuple(e for e in self.plan.expectations if named_by(e.op, name))
 
     def run(self) -> Failure | None:
         """Pinned calls first, then rounds in every regime, until something departs.
@@ -167,7 +170,7 @@ class Search:
     def stale_excuse(self) -> Failure | None:
         """An excuse of the subject's own in this cell whose pinned case passes."""
         cell, plan = self.cell, self.plan
-        own = [e for e in plan.expectations if e.subject == plan.subject.name]
+        own = [e for e in self.expectations if e.subject == plan.subject.name]
         for entry in own if not plan.subject.is_torch else ():
             case = entry.case
             dtype = getattr(torch, case["dtype"])
@@ -432,7 +435,7 @@ class Search:
             device=cell.device,
             regime=regime,
             ledger=self.ledger,
-            expectations=plan.expectations,
+            expectations=self.expectations,
             deep=plan.profile.deep,
             announce=plan.announce,
         )

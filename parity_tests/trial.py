@@ -78,6 +78,7 @@ class Trial:
     thorough: bool = False  # arbitrate and audit, though it takes seconds
     announce: Callable[[Trial], None] | None = None  # told before the subject runs
     mode: Mode = PLAIN  # what autograd does while the subject and torch run
+    truths: dict[Any, Any] = field(default_factory=dict, init=False)  # see ``truth_of``
 
     @property
     def target(self) -> Callable[..., Any]:
@@ -217,8 +218,20 @@ def cotangent_of(call: Call, name: str, output: Tensor, dtype: torch.dtype, devi
 @contextmanager
 def at_work(trial: Trial) -> Iterator[None]:
     """What the subject and torch alike run in."""
-    with torch.backends.mkldnn.flags(enabled=trial.onednn), on_cuda(trial), seeded(), undisturbed():
+    with onednn(enabled=trial.onednn), on_cuda(trial), seeded(), undisturbed():
         yield
+
+
+@contextmanager
+def onednn(*, enabled: bool) -> Iterator[None]:
+    """Torch with oneDNN, or without it."""
+    # Not ``torch.backends.mkldnn.flags``: it reads and writes three more settings each time.
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(enabled)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from parity_tests.definitions import evaluate
 from parity_tests.experiments import Experiment, is_integer
 from parity_tests.op import Op, Tensors
 from parity_tests.running_error import Bounded, accept, bound, error_over_bound, one_operator
-from parity_tests.trial import InvalidCall, Trial, cotangent_of, seeded
+from parity_tests.trial import InvalidCall, Trial, cotangent_of, onednn, seeded
 
 AUDIT_EVERY = 8  # of the cases in double precision
 # Of the cases in bytes, and so many elements of a result: torch's own kernel for bytes is the
@@ -31,12 +31,22 @@ ROUNDED = 1.5  # units: one rounding for each of two axes, weights of fixed poin
 AFFORDABLE, THOROUGH = 5_000, 200_000
 
 
+def truth_of(trial: Trial, experiment: Experiment) -> Truth:
+    """The truth of an experiment, which a check may ask for more than once."""
+    key = experiment, torch.get_default_dtype()  # of which results of integers are
+    if key not in trial.truths:
+        # Definitions know nothing of mapped axes.
+        trial.truths[key] = Truth(trial, experiment, definable=trial.place is None)
+    found: Truth = trial.truths[key]
+    return found
+
+
 class Truth:
     """The oracle's results of an experiment, and on demand their bounds and definitions."""
 
     def __init__(self, trial: Trial, experiment: Experiment, *, definable: bool = True) -> None:
         self.trial = trial
-        self.definable = definable  # definitions know nothing of mapped axes
+        self.definable = definable
         self.experiment = experiment
         self.cotangents: Tensors = {}
         self.stored_cotangents: Tensors = {}
@@ -44,7 +54,7 @@ class Truth:
         self.stored = {n: stateless(t) for n, t in trial.call.tensors(trial.dtype).items()}
         self.inputs = {name: exactly(t) for name, t in self.stored.items()}
         try:
-            with torch.backends.mkldnn.flags(enabled=False), seeded():
+            with onednn(enabled=False), seeded():
                 results = experiment(
                     trial.op, trial.oracle, self.call, self._copies(), self._cotangent
                 )
@@ -55,6 +65,7 @@ class Truth:
         self._unlimited: dict[str, Bounded] | None = None
         self.theirs: Tensors | None = None  # torch's own results, once they are there
         self._defined: dict[tuple[str, tuple[int, ...]], Any] = {}
+        self._passed: dict[tuple[str, str], Tensor] = {}
 
     def _copies(self) -> Tensors:
         return {name: t.clone() for name, t in self.inputs.items()}
@@ -126,6 +137,15 @@ class Truth:
         if self.experiment is experiments.forward:
             return asked
         return max(own, asked, key=lambda dtype: torch.finfo(dtype).eps)  # gradients pass both
+
+    def pass_(self, party: str, name: str, result: Tensor) -> None:
+        """Remember a result that lies within its bound."""
+        self._passed[party, name] = result.clone()  # a later call may write to its memory
+
+    def passed(self, party: str, name: str, result: Tensor) -> bool:
+        """Whether the party's result is bit for bit one that passed, as it was in another mode."""
+        before = self._passed.get((party, name))
+        return before is not None and torch.equal(result, before)
 
     def settles_cheaply(self, name: str, result: Tensor) -> bool:
         """Whether the result is within one rounding of the truth, so that no bound is needed.

@@ -34,7 +34,7 @@ from parity_tests.trial import (
     named,
     poison,
 )
-from parity_tests.truth import Truth
+from parity_tests.truth import Truth, truth_of
 from parity_tests.unbounded import other_judges
 
 STRIDED = ("forward", "gradients", "second", "buffers")  # the checks that compare strides
@@ -49,14 +49,12 @@ def judge(
     experiment: Experiment,
     plain: Experiment | None = None,
     modes: tuple[Mode, ...] = (PLAIN,),
-    true: Truth | None = None,
-) -> Truth | None:
+) -> None:
     """Run the experiment everywhere, compare every result, and name who is off.
 
     ``plain`` computes the same by other means, where the experiment itself is under test (a
     transform): then it makes the truth, and where torch cannot run the experiment nobody need.
-    The experiment is run in each of the modes, and the truth is the same in all of them. It is
-    returned, and can be given again for an experiment that must have the same results.
+    The experiment is run in each of the modes, and the truth is the same in all of them.
     """
     # The subject goes first, on copies of its own: no expected answer exists yet to be found.
     trials = [replace(trial, mode=mode) for mode in modes]
@@ -64,35 +62,25 @@ def judge(
     theirs, may_fail = run_torch_if_safe(trials[0], experiment, got[0], optional=plain is not None)
     if theirs is None and may_fail:  # what torch does not support nobody need
         trial.ledger.torch_cannot += 1
-        return true
+        return
     if isinstance(got[0], Unsupported):
         raise got[0]
-    known = true
-    true = known or truth_of(trial, experiment, plain)
-    if true is None:
-        return None
-    trial.ledger.start_case(trial)
-    compare(trials[0], true, got[0], theirs)
-    for each, results in zip(trials[1:], got[1:], strict=True):
-        compare_in_mode(each, true, results, experiment)
-    if known is None:
-        true.audit()
-    return true
-
-
-def truth_of(trial: Trial, experiment: Experiment, plain: Experiment | None) -> Truth | None:
-    """The truth of an experiment; None where torch has none, which may be its fault."""
     try:
-        return Truth(trial, plain or experiment, definable=trial.place is None)
+        true = truth_of(trial, plain or experiment)
     except InvalidCall as error:
         if not (trial.dtype.is_floating_point or trial.dtype.is_complex):
             trial.ledger.torch_cannot += 1  # integers are their own oracle: a call not for them
-            return None
+            return
         if experiment is experiments.forward:
             raise
         # Torch takes the call but cannot differentiate it, even in float64.
         trial.blame("torch", str(error), kind="exception")
-        return None
+        return
+    trial.ledger.start_case(trial)
+    compare(trials[0], true, got[0], theirs)
+    for each, results in zip(trials[1:], got[1:], strict=True):
+        compare_in_mode(each, true, results, experiment)
+    true.audit()
 
 
 def run_torch_if_safe(
@@ -265,7 +253,7 @@ def compare_values(trial: Trial, true: Truth, party: str, results: Tensors) -> N
         elif is_integer(result):
             trial.ledger.comparisons += 1
             compare_integers(trial, true, party, name, result)
-        elif true.settles_cheaply(name, result):
+        elif true.passed(party, name, result) or true.settles_cheaply(name, result):
             trial.ledger.comparisons += 1
         else:
             compare_with_bound(trial, true, party, name, result, results)
@@ -308,7 +296,8 @@ def compare_with_bound(
     Where it is infinite other judges are asked, unless an output among ``results`` overflowed.
     """
     allowed = true.bound(name)
-    if bool(allowed.error.isinf().any()):
+    unbounded = allowed.unbounded
+    if unbounded:
         if name.startswith("output") or not overflown(true, results):
             allowed = other_judges(true, name, result)
         untold = int(allowed.error.isinf().sum())
@@ -316,13 +305,18 @@ def compare_with_bound(
         if untold == result.numel():
             return
     trial.ledger.comparisons += 1
-    good = accept(result, allowed.value, allowed.error)
-    if not good.all():
-        arbitrate(trial, true, party, name, result, good, allowed)
-    elif result.numel():
+    worst = 0.0
+    if not torch.equal(result, allowed.value.to(result.dtype)):
+        good = accept(result, allowed.value, allowed.error)
+        if not good.all():
+            arbitrate(trial, true, party, name, result, good, allowed)
+            return
         ratio = error_over_bound(result, allowed.value, allowed.error)
-        worst = torch.nan_to_num(ratio, nan=0.0, posinf=0.0).max()
-        trial.ledger.note_error(trial, party, name, float(worst), allowed.terms)
+        worst = float(torch.nan_to_num(ratio, nan=0.0, posinf=0.0).max()) if ratio.numel() else 0.0
+    if not unbounded:
+        true.pass_(party, name, result)
+    if result.numel():
+        trial.ledger.note_error(trial, party, name, worst, allowed.terms)
 
 
 def arbitrate(

@@ -16,7 +16,7 @@ from parity_tests.expectations import excuse
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Bad, Call
 from parity_tests.recipe import Recipe
-from parity_tests.trial import Trial, named
+from parity_tests.trial import Trial, named, onednn
 
 # What a call raises, or the shapes of what it returns.
 Outcome = Exception | list[Any]
@@ -171,7 +171,7 @@ def promised(error: Exception) -> type[Exception]:
 def native_outcome(trial: Trial, call: Call) -> Outcome:
     """What torch does in float64, on contiguous tensors, without oneDNN."""
     plain = call.with_recipes(lambda _, recipe: replace(recipe, layout="contiguous"))
-    with torch.backends.mkldnn.flags(enabled=False):
+    with onednn(enabled=False):
         return outcome(replace(trial, dtype=torch.float64), trial.torch, plain)
 
 

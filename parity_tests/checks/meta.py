@@ -78,7 +78,8 @@ def run(trial: Trial, target: Target, call: Call, tensors: Tensors) -> Tensors:
 
 def judge_rejected(trial: Trial, error: Exception) -> None:
     """The call itself is a bad one, as in an expectation's pinned case, or torch is at fault."""
-    if not empty(trial.call) and settled(trial, error):
+    missing = isinstance(error, NotImplementedError)  # a kernel, which another device may have
+    if not missing and not empty(trial.call) and settled(trial, error):
         compare_verdicts(trial, trial.call, tripping=True)
     else:
         trial.blame("torch", f"torch raised {named(error)}", kind="exception")
@@ -168,25 +169,34 @@ def compare_verdicts(trial: Trial, call: Call, *, tripping: bool) -> None:
     if excuse(at, crash=True):
         return
     expected = outcome(at, trial.torch, call)
-    if not settled(at, expected):
+    if isinstance(expected, NotImplementedError):
+        return  # this device has no kernel for it, and another one may
+    found = list(disagreements(at, expected, tripping=tripping))
+    if found and not settled(at, expected):  # which takes longer to find out
         return
     trial.ledger.comparisons += 1
+    for party, message, kind in found:
+        at.blame(party, f"{message}: {trial.op.name}({call})", kind=kind, call=call)
+
+
+def disagreements(
+    trial: Trial, expected: Exception | list[Any], *, tripping: bool
+) -> Iterator[tuple[str, str, str]]:
+    """Who does otherwise on meta than torch for real, what differs, and its kind."""
     parties = [("torch", trial.torch)]
     if not trial.subject.is_torch:
         parties.append((trial.subject.name, trial.target))
     for party, target in parties:
-        got = meta_outcome(at, target)
+        got = meta_outcome(trial, target)
         if isinstance(got, NotImplementedError) or got == expected:
             continue
         message, kind = disagreement(got, expected, exact=party != "torch" and not tripping)
         if kind:
-            at.blame(party, f"{message}: {trial.op.name}({call})", kind=kind, call=call)
+            yield party, message, kind
 
 
 def settled(trial: Trial, expected: Exception | list[Any]) -> bool:
     """Whether torch's back ends agree, and it is not the numbers that they look at."""
-    if isinstance(expected, NotImplementedError):
-        return False  # this device has no kernel for it, and another one may
     rejected = isinstance(expected, Exception)
     if isinstance(native_outcome(trial, trial.call), Exception) != rejected:
         return False

@@ -111,7 +111,7 @@ def compare_under(trial: Trial, experiment: Experiment) -> None:
 
     That they are right without a setting is what other checks ask.
     """
-    usual, true = run_subject(trial, experiment), None
+    usual = run_subject(trial, experiment)
     for name, setting in SETTINGS.items():
         if setting is two_threads and (known := excuse(trial)) is not None:
             trial.ledger.excuse(trial, known.reason)
@@ -122,7 +122,7 @@ def compare_under(trial: Trial, experiment: Experiment) -> None:
             if same_numbers(usual, got):
                 compare_kinds(trial, inside, got)
             else:
-                true = judge(trial, inside, experiment, true=true)
+                judge(trial, inside, experiment)
 
 
 def same_numbers(usual: Results, got: Results) -> TypeGuard[Tensors]:

@@ -76,7 +76,8 @@ class Purse:
 def numbers(t: Tensor) -> Array:
     """The tensor's elements as exact high-precision numbers, or as integers."""
     exact = mpmath.mpc if t.is_complex() else mpmath.mpf if t.is_floating_point() else int
-    return Array(tuple(t.shape), lambda *i: exact(t[i].item()))  # of large ones few are looked at
+    values = t.numpy()  # whose elements are at hand far sooner; of large ones few are looked at
+    return Array(tuple(t.shape), lambda *i: exact(values.item(*i)))
 
 
 def plain(number: Any) -> Any:

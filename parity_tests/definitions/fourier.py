@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from math import prod
+from functools import lru_cache
+from math import lcm, prod
 from typing import Any
 
 import mpmath
@@ -15,9 +16,16 @@ from parity_tests.definitions.dual import exp, real_part
 Norm = str | None
 
 
-def unit_root(turns: Fraction) -> Any:
-    """e^(2πi·turns)."""
-    return mpmath.expjpi(2 * mpmath.mpf(turns.numerator) / turns.denominator)
+def unit_root(k: int, n: int) -> Any:
+    """e^(2πi·k/n)."""
+    return root_in(mpmath.mp.prec, k % n, n)
+
+
+@lru_cache(4096)
+def root_in(precision: int, k: int, n: int) -> Any:
+    """The same in so many bits, to which mpmath must be set."""
+    assert precision == mpmath.mp.prec
+    return mpmath.expjpi(2 * mpmath.mpf(k) / n)
 
 
 def transform(
@@ -27,7 +35,7 @@ def transform(
     axes = [axis % len(input.shape) for axis in axes]
     lengths = dict(zip(axes, sizes, strict=True))
     shape = tuple(lengths.get(d, n) for d, n in enumerate(input.shape))
-    sign, n = 1 if inverse else -1, prod(sizes)
+    sign, n, common = 1 if inverse else -1, prod(sizes), lcm(*sizes)
     scaled = (norm or "backward") == ("backward" if inverse else "forward")
 
     def y(*k: int) -> Any:
@@ -36,8 +44,8 @@ def transform(
             place, there = list(k), dict(zip(axes, j, strict=True))
             for axis in axes:
                 place[axis] = there[axis]
-            turns = sum((Fraction(there[a] * k[a], lengths[a]) for a in axes), Fraction(0))
-            total = input[tuple(place)] * unit_root(sign * turns % 1) + total
+            turns = sum(there[a] * k[a] * (common // lengths[a]) for a in axes)
+            total = input[tuple(place)] * unit_root(sign * turns, common) + total
         return total / n if scaled else total / mpmath.sqrt(n) if norm == "ortho" else total
 
     return Array(shape, y)

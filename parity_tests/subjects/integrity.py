@@ -41,9 +41,9 @@ def callables(space: Any) -> Iterator[tuple[str, Any]]:
 
 
 @cache
-def originals() -> dict[tuple[str, str], Any]:
-    """Torch's own callables, as they are when this is first called."""
-    return {(s, n): found for s, space in SPACES.items() for n, found in callables(space)}
+def originals() -> dict[str, dict[str, Any]]:
+    """Torch's own callables by namespace and name, as they are when this is first called."""
+    return {path: dict(callables(space)) for path, space in SPACES.items()}
 
 
 # For the whole process: a subject that sets one of them sets it for the judge as well.
@@ -78,14 +78,15 @@ def replaced() -> list[str]:
     In a class a new one counts as well: it hides what the class inherits.
     """
     found = []
-    for (space, name), own in originals().items():
-        now = vars(SPACES[space]).get(name)
-        if now is not own and not wrapped_by_compiler(now):
-            found.append(f"{space}.{name}")
-            setattr(SPACES[space], name, own)
-    for path, space in SPACES.items():
-        new = [n for n, _ in callables(space) if inspect.isclass(space)]
-        for name in (n for n in new if (path, n) not in originals()):
+    for path, own in originals().items():
+        space = SPACES[path]
+        now = vars(space)
+        for name in [name for name, function in own.items() if now.get(name) is not function]:
+            if not wrapped_by_compiler(now.get(name)):
+                found.append(f"{path}.{name}")
+                setattr(space, name, own[name])
+        new = now.keys() - own.keys() if inspect.isclass(space) else ()
+        for name in sorted(name for name in new if callable(now[name])):
             found.append(f"{path}.{name}")
             delattr(space, name)
     return found
