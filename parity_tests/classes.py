@@ -312,7 +312,7 @@ def with_recipe(call: Call, name: str, change: Callable[[Recipe], Recipe | None]
 def fills_of(op: Op, name: str) -> Iterator[Class]:
     """Numbers near either end of a dtype's range, which is narrow in float16 alone."""
     yield filled(name, "subnormal", "subnormal")
-    narrow = (torch.float16,) if torch.float16 in op.dtypes else ()
+    narrow = (torch.float16,) if torch.float16 in op.dtypes and not op.is_module else ()
     yield filled(name, "near the limit", "limit", narrow)
 
 

@@ -17,6 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from parity_tests.op import Call
@@ -392,6 +393,8 @@ def _drawn(
 ) -> tuple[Call, list[dict[str, Any]]]:
     d = Draw(draw, regime, forced)
     call = op.draw(d)
+    if "long" in forced and "long" not in d.features[0] and not forced.get("or none"):
+        reject()  # a call without the axis that was to be long: draw another
     if with_steps:
         call = replace(call, steps=steps(d, op, call))
     return call, d.features
