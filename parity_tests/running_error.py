@@ -939,7 +939,7 @@ def _magnitude(name: str, out: Tensor, x: Any) -> Tensor:
 
 
 def _terms(args: Any) -> int:
-    return max(x.terms for x in _flat(args) if isinstance(x, Tracked))
+    return max(x.terms for x in args if isinstance(x, Tracked))
 
 
 def _if_known(combine: Callable[[Any], int], fractions: Iterable[int | None]) -> int | None:
