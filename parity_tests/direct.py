@@ -78,7 +78,7 @@ def check_op(
     adapter: Callable[[Any], Adapter] | None = None,
     checks: Iterable[str] = (),
     dtypes: Iterable[str] = (),
-    profile: str = "quick",
+    profile: str = "default",
     seed: int = 0,
 ) -> Judged:
     """Judge one implementation of torch's operator ``name``.
@@ -102,7 +102,7 @@ def parametrize_with_checks(
     adapter: Callable[[Any], Adapter] | None = None,
     checks: Iterable[str] = (),
     dtypes: Iterable[str] = (),
-    profile: str = "quick",
+    profile: str = "default",
     seed: int = 0,
 ) -> pytest.MarkDecorator:
     """A test for every cell of these implementations, by operator, in one's own test suite.

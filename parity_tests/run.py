@@ -33,6 +33,7 @@ from parity_tests.search import Cell, Plan, examine
 from parity_tests.trial import Trial
 
 T = TypeVar("T")
+NAMED = 8  # names in a line of the console; the page has all
 KEPT = 3600  # seconds that the rows of a run are kept for
 # Seconds after which a cell is given up; the longest honest one takes a tenth of it.
 HANGS = int(os.environ.get("TORCH_PARITY_HANGS", "1200"))
@@ -178,10 +179,14 @@ class Run:
         below = report["failing_below"]
         share = "" if below is None else f"; fewer than {below:.1e} of all cases fail (95 % sure)"
         statuses = ", ".join(f"{n} {status}" for status, n in report["statuses"].items())
+        unjudged = report["unjudged"]
+        beside = ", ".join(unjudged[:NAMED]) + ("" if len(unjudged) <= NAMED else ", …")
+        unknown = f"; not judged, {len(unjudged)} unknown: {beside}" if unjudged else ""
         return [
             *summary(report, crashes_only=told),
             "",
-            f"parity of {report['subject']}: {report['headline']}; cells: {statuses}{share}",
+            f"parity of {report['subject']}: {report['headline']}; cells: {statuses}{share}"
+            f"{unknown}",
             f"tried: {covered(report)}; what was not tried is on the page",
             f"report: {page}",
         ]

@@ -90,10 +90,13 @@ def _mean(t: Tensor, size: int, axis: int, *, turned: bool = False) -> Tensor:
     """A, or turned Aᵀ: the mean over a window of channels, which are counted from the end."""
 
     def mean(t: Tensor, behind: int) -> Tensor:
+        # No channel is further away than all others: a window may be as large as it likes.
+        others = t.shape[axis] - 1
+        before, after = min(behind, others), min(size - 1 - behind, others)
         shape = list(t.shape)
-        shape[axis] = size - 1
-        behind_, ahead = t.new_zeros(shape).split((behind, size - 1 - behind), axis)
-        total = torch.cat((behind_, t, ahead), axis).unfold(axis, size, 1).sum(-1)
+        shape[axis] = before + after
+        zeros, ahead = t.new_zeros(shape).split((before, after), axis)
+        total = torch.cat((zeros, t, ahead), axis).unfold(axis, before + 1 + after, 1).sum(-1)
         return total / size if t.is_floating_point() else total.div(size, rounding_mode="trunc")
 
     back, ahead = size // 2, (size - 1) // 2
