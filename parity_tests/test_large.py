@@ -62,19 +62,19 @@ def refuse() -> Any:
     raise RuntimeError("too large")
 
 
-def unfolding(react: Callable[[], Any]) -> Callable[..., Any]:
-    """Unfold, with another reaction to large numbers."""
+def convolving(react: Callable[[], Any]) -> Callable[..., Any]:
+    """Convolution, with another reaction to large numbers."""
 
-    def unfold(*args: Any, **options: Any) -> Any:
+    def conv2d(*args: Any, **options: Any) -> Any:
         given = [
             n
             for v in (*args, *options.values())
             for n in (v if isinstance(v, tuple | list) else (v,))
         ]
         large = any(type(n) is int and abs(n) >= 2**31 for n in given)
-        return react() if large else F.unfold(*args, **options)
+        return react() if large else F.conv2d(*args, **options)
 
-    return unfold
+    return conv2d
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a process with CUDA cannot be forked")
@@ -82,7 +82,7 @@ def unfolding(react: Callable[[], Any]) -> Callable[..., Any]:
     ("react", "number", "complaint"),
     [
         (lambda: torch.zeros(1), -(2**31), "accepted what torch rejects"),
-        (refuse, 2**62, "rejected what torch accepts"),  # a stride
+        (refuse, 2**62, "rejected what torch accepts"),
         (hang, -(2**31), "takes more than 2 s"),
         (lambda: os._exit(3), -(2**31), "ends its process"),
     ],
@@ -92,12 +92,14 @@ def test_a_subject_is_asked_for_large_numbers(
 ) -> None:
     monkeypatch.setattr(large, "SUBJECTS_SECONDS", 2)
     monkeypatch.setattr(large, "LARGE", (number,))
-    call = Call({"input": Recipe((1, 1, 4, 4)), "kernel_size": 2, "stride": 1, "dilation": 1})
-    (op,) = (op for op in OPS if op.name == "unfold")
-    subject = Subject("yours", (SimpleNamespace(unfold=unfolding(react)),))
-    with warnings.catch_warnings(), pytest.raises(Departure, match=complaint):
+    call = Call({"input": Recipe((1, 1, 4, 4)), "weight": Recipe((1, 1, 2, 2)), "stride": 1})
+    (op,) = (op for op in OPS if op.name == "conv2d")
+    subject = Subject("yours", (SimpleNamespace(conv2d=convolving(react)),))
+    trial = Trial(op, "errors", call, subject, torch.float32, "cpu")
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in a run
-        compare_large(Trial(op, "errors", call, subject, torch.float32, "cpu"))
+        with pytest.raises(Departure, match=complaint):
+            compare_large(trial)
 
 
 @pytest.mark.parametrize("size", [2**55, 2**62, 2**63 - 1, 2**63])
