@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from parity_tests.files import put
 
 EXIT = {"PASS": 0, "FAIL": 1, "INCOMPLETE": 3}
 USAGE = 2
@@ -49,6 +52,8 @@ def show(chosen: argparse.Namespace) -> int:
             return tell_faults(chosen.report, chosen.output)
         case "evidence":
             return keep_evidence(chosen.report, chosen.output)
+        case "merge":
+            return merge_rows(chosen.folder)
         case "compare":
             return compare_runs(chosen.before, chosen.after, chosen.output)
         case _:
@@ -78,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
     evidence.add_argument("report", type=Path, help="the run's report.json")
     folder = Path("reports/evidence")
     evidence.add_argument("-o", "--output", type=Path, default=folder, help="folder")
+    merge = commands.add_parser("merge", help="the report of a run that was killed")
+    merge.add_argument("folder", type=Path, help="the run's output folder")
     two = commands.add_parser(
         "compare", help="two runs side by side: exit 1 if any cell newly fails"
     )
@@ -179,9 +186,28 @@ def run_suite(workers: str, options: Sequence[str], *, claims: bool = True) -> i
     if written(report) != before:
         verdict = EXIT[json.loads(report.read_text(encoding="utf-8"))["verdict"]]
         return verdict if verdict or not status else EXIT["FAIL"]  # pytest failed: never green
-    if status != PYTEST_USAGE:
-        sys.stderr.write("no report: nothing was run\n")
+    if status == PYTEST_USAGE:
+        return USAGE
+    folder = report.parent
+    if any(folder.glob("rows/*/*.jsonl")):
+        command = f"python -m parity_tests merge {shlex.quote(str(folder))}"
+        sys.stderr.write(f"no report: the run was ended. What it found is kept: {command}\n")
+        return EXIT["INCOMPLETE"]
+    sys.stderr.write("no report: nothing was run\n")
     return USAGE
+
+
+def merge_rows(folder: Path) -> int:
+    """Write the report of a run that was ended before it could."""
+    from parity_tests.run import BadOption, merge_folder
+
+    try:
+        lines = merge_folder(folder)
+    except BadOption as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    sys.stdout.write("\n".join(lines) + "\n")
+    return EXIT[json.loads((folder / "report.json").read_text(encoding="utf-8"))["verdict"]]
 
 
 def run_seeds(workers: str, seeds: Sequence[int], options: Sequence[str]) -> int:
@@ -199,8 +225,7 @@ def run_seeds(workers: str, seeds: Sequence[int], options: Sequence[str]) -> int
             return USAGE
         reports.append(json.loads((folder / "report.json").read_text(encoding="utf-8")))
         found = summary(reports)
-        evidence.parent.mkdir(parents=True, exist_ok=True)
-        evidence.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        put(evidence, json.dumps(found, indent=1) + "\n")
         sys.stdout.write(f"{found['says']}\n")
     return worst
 
@@ -269,7 +294,7 @@ def compare_runs(before: Path, after: Path, page: Path | None) -> int:
         return USAGE
     sys.stdout.write(text(found))
     if page is not None:
-        page.write_text(render_comparison(found, str(before), str(after)), encoding="utf-8")
+        put(page, render_comparison(found, str(before), str(after)))
         sys.stdout.write(f"page: {page}\n")
     return EXIT["FAIL" if found.newly_failing else "PASS"]
 

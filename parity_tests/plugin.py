@@ -78,6 +78,8 @@ def run_of(config: pytest.Config) -> Run:
         worker = getattr(config, "workerinput", {"parity_session": None, "workerid": "main"})
         try:
             run = Run.from_options(options, worker["workerid"], worker["parity_session"])
+            if not hasattr(config, "workerinput") and not config.option.collectonly:
+                run.take_output()
         except BadOption as error:
             raise pytest.UsageError(str(error)) from error
         config.stash[RUN] = run

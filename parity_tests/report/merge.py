@@ -29,13 +29,15 @@ SCHEMA = 1
 STATUSES = ("pass", "fail", "torch fault", "known", "in part", "unsupported", "not run")
 
 
-def rows(folder: Path) -> Iterator[dict[str, Any]]:
+def rows(folder: Path, files: str = "*.jsonl") -> Iterator[dict[str, Any]]:
     """All rows of all workers; a line cut short by a crash is left out."""
-    for file in sorted(folder.glob("*.jsonl")):
-        with file.open(encoding="utf-8") as lines:
+    for file in sorted(folder.glob(files)):
+        with file.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 with suppress(json.JSONDecodeError):
-                    yield json.loads(line)
+                    row = json.loads(line)
+                    if isinstance(row, dict) and "kind" in row:
+                        yield row
 
 
 def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,13 +106,11 @@ def last_cases(folder: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
     """By the cell that each worker began last: the case it ran last."""
     cases = {}
     for file in folder.glob("*.case"):
-        began = [
-            row
-            for line in file.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
-            if '"kind": "start"' in line and (row := json.loads(line))
-        ]
+        began = [row for row in rows(folder, f"{file.stem}.jsonl") if row["kind"] == "start"]
         with suppress(ValueError):  # cut short
-            cases[key(began[-1])] = json.loads(file.read_text(encoding="utf-8"))
+            case = json.loads(file.read_text(encoding="utf-8"))
+            if began:
+                cases[key(began[-1])] = case
     return cases
 
 

@@ -104,12 +104,14 @@ def load(text: str) -> Subject:
 def imported(text: str, module_name: str) -> Any:
     """The subject's module, which must not change torch."""
     integrity.originals()
-    before = integrity.settings()
+    before, here = integrity.settings(), os.getcwd()
     try:
         space = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever the subject's own code does
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UnknownSubject(f"unknown subject {text!r}: {what}") from error
+    finally:
+        os.chdir(here)  # the report is looked for where it was asked for
     replaced = integrity.replaced()
     after = integrity.settings()
     if changed := [name for name in after if after[name] != before[name]] or replaced:
