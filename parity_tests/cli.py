@@ -6,6 +6,7 @@ Exit codes: 0 pass, 1 fail, 2 usage, 3 incomplete.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shlex
@@ -26,6 +27,9 @@ DEVICES_ASKED = ("--parity-device=cuda", "--parity-device=all", "--parity-device
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and dispatch."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts any threads
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of ASCII has no arrows
+            stream.reconfigure(errors="backslashreplace")
     chosen = parser().parse_args(arguments)
     match chosen.command:
         case "check":
@@ -68,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="the operators by name")
     run = commands.add_parser("run", help="run the suite, leave report.json and parity.html")
     seeds = commands.add_parser("seeds", help="run under several seeds, count the false alarms")
-    seeds.add_argument("--count", type=int, default=10, help="how many seeds; default: 10")
+    seeds.add_argument("--count", type=positive, default=10, help="how many seeds; default: 10")
     seeds.add_argument("--first", type=int, default=0, help="the first of them; default: 0")
     for runs in (run, seeds):
         add_workers(runs)
@@ -86,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     merge = commands.add_parser("merge", help="the report of a run that was killed")
     merge.add_argument("folder", type=Path, help="the run's output folder")
     two = commands.add_parser(
-        "compare", help="two runs side by side: exit 1 if any cell newly fails"
+        "compare", help="two runs side by side: exit 1 if any cell newly fails or is lost"
     )
     two.add_argument("before", type=Path, help="a run's report.json")
     two.add_argument("after", type=Path, help="another's")
@@ -94,6 +98,14 @@ def parser() -> argparse.ArgumentParser:
     add_planted(commands.add_parser("planted", help="run the planted faults, count the caught"))
     commands.add_parser("operators", help="the table of operators, in Markdown")
     return whole
+
+
+def positive(text: str) -> int:
+    """A number of things to do: with none of them a run would pass and say nothing."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
 
 
 def add_workers(command: argparse.ArgumentParser) -> None:
@@ -123,7 +135,7 @@ def add_planted(planted: argparse.ArgumentParser) -> None:
     planted.add_argument("names", nargs="*", help="faults; default: all")
     planted.add_argument("--seeds", default="0", help="run seeds, e.g. 0,1,2; default: 0")
     planted.add_argument("--profile", default="default", help="quick, default or deep")
-    planted.add_argument("--sample", type=int, help="so many drawn at random, others each day")
+    planted.add_argument("--sample", type=positive, help="so many drawn at random, others each day")
     planted.add_argument("--changed", metavar="COMMIT", help="those of files changed since")
     planted.add_argument("--others", action="store_true", help="ask other methods of testing too")
     add_workers(planted)
@@ -135,7 +147,7 @@ def check_subject(chosen: argparse.Namespace) -> int:
     if chosen.accept and not chosen.expectations:
         sys.stderr.write("--accept needs a file: --expectations FILE\n")
         return USAGE
-    file = Path(chosen.expectations).absolute()
+    file, new = Path(chosen.expectations).absolute(), chosen.accept
     asked = {
         "subject": chosen.subject,
         "op": chosen.ops,
@@ -145,7 +157,8 @@ def check_subject(chosen: argparse.Namespace) -> int:
         "profile": chosen.profile,
         "seed": chosen.seed,
         "output": chosen.output,
-        "expectations": file if chosen.expectations and file.exists() else "",
+        # Only where failures are to be accepted may there be no such file yet.
+        "expectations": file if chosen.expectations and (file.exists() or not new) else "",
     }
     options = [f"--parity-{name}={value}" for name, value in asked.items()]
     # Whatever pytest is told to do in this folder is meant for other tests.
@@ -256,12 +269,13 @@ def run_planted(chosen: argparse.Namespace) -> int:
 
 def tell_faults(report: Path, folder: Path) -> int:
     """Write each fault down, and show that its script shows it."""
+    from parity_tests.report.compare import NoReport, load
     from parity_tests.report.faults import write
 
     try:
-        found = json.loads(report.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"no report: {error}\n")
+        found = load(report)
+    except NoReport as error:
+        sys.stderr.write(f"{error}\n")
         return USAGE
     for line in write(found, folder):
         sys.stdout.write(f"{line}\n")
@@ -270,11 +284,12 @@ def tell_faults(report: Path, folder: Path) -> int:
 
 def keep_evidence(report: Path, folder: Path) -> int:
     """Keep the cells of a run's devices, without what is large."""
+    from parity_tests.report.compare import load
     from parity_tests.report.evidence import NothingToKeep, keep
 
     try:
-        files = keep(json.loads(report.read_text(encoding="utf-8")), folder)
-    except (OSError, ValueError, NothingToKeep) as error:
+        files = keep(load(report), folder)
+    except (OSError, ValueError, LookupError, NothingToKeep) as error:
         sys.stderr.write(f"no evidence: {error}\n")
         return USAGE
     for file in files:
@@ -296,7 +311,7 @@ def compare_runs(before: Path, after: Path, page: Path | None) -> int:
     if page is not None:
         put(page, render_comparison(found, str(before), str(after)))
         sys.stdout.write(f"page: {page}\n")
-    return EXIT["FAIL" if found.newly_failing else "PASS"]
+    return EXIT["FAIL" if found.worse else "PASS"]
 
 
 def list_names() -> int:

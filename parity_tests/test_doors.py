@@ -217,6 +217,8 @@ def test_what_is_accepted_excuses_once_it_has_a_reason_and_while_it_fails(tmp_pa
         (("no_such_module",), "unknown subject 'no_such_module'"),
         (("torch.nn.functional", "--ops", "conv9d"), "unknown operator 'conv9d'"),
         (("torch.nn.functional", "--accept"), "--accept needs a file"),
+        (("torch.nn.functional", "--expectations", "none.toml"), "No such file or directory"),
+        (("torch.nn.functional", "-o", "/dev/null/below"), "nothing can be written to"),
         (("json:dumps",), "'json:dumps' has none of either"),
     ],
 )
@@ -227,6 +229,40 @@ def test_usage_errors_are_one_line_and_exit_with_two(
     assert done.returncode == USAGE
     assert complaint in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("seeds", "--count", "0"), ("planted", "--sample", "0")])
+def test_to_try_nothing_is_no_pass(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = command(tmp_path, "parity_tests", *arguments)
+    assert done.returncode == USAGE
+    assert "must be at least 1" in done.stderr
+
+
+def test_a_commit_is_no_option_of_git(tmp_path: Path) -> None:
+    done = command(tmp_path, "parity_tests", "planted", f"--changed=--output={tmp_path / 'file'}")
+    assert done.returncode == USAGE
+    assert not (tmp_path / "file").exists()
+
+
+def test_exit_codes_are_those_of_the_page() -> None:
+    rows = dict(re.findall(r"^\| (\d) \| (\w+)", PAGE, re.MULTILINE))
+    assert {word: int(code) for code, word in rows.items()} == {**EXIT, "wrong": USAGE}
+
+
+IN_WORKERS = """
+import os
+from torch.nn.functional import relu
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os._exit(3)
+"""
+
+
+def test_a_subject_that_ends_every_worker_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(IN_WORKERS)
+    narrow = ("--ops", "relu", "--checks", "forward", "--profile", "quick", "-n", "1")
+    done = command(tmp_path, "parity_tests", "check", "kernels", *narrow)
+    assert done.returncode == USAGE
+    assert "workers end before their first cell" in done.stdout
 
 
 def test_pytest_runs_the_cells_from_any_folder(tmp_path: Path) -> None:
