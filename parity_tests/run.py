@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from parity_tests import case_files, expectations, subjects
+from parity_tests import case_files, expectations, known_file, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.claims.claim import Claim, Decision, Implementation, decide
 from parity_tests.ledger import Ledger
@@ -299,7 +299,7 @@ def subject_named(text: str) -> subjects.Subject:
 def known_departures(path: str, subject: str) -> tuple[expectations.Expectation, ...]:
     """The subject's own expectations file, if one is named."""
     try:
-        return expectations.load(Path(path), subject) if path else ()
+        return known_file.of_subject(Path(path), subject) if path else ()
     except (OSError, ValueError) as error:
         raise BadOption(f"expectations {path!r}: {error}") from error
 
