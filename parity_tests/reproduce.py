@@ -25,9 +25,12 @@ from parity_tests.op import Call, from_json, to_json
 from parity_tests.ops import named
 from parity_tests.recipe import FILLS, LAYOUTS, STATES, Recipe
 from parity_tests.search import run_check
+from parity_tests.subjects.adapter import Adapter
 from parity_tests.trial import Trial, cotangent_recipe
 
 DIFFERENTIATING = ("gradients", "second")  # the checks whose scripts need cotangents
+# The checks whose departures show where the subject's results stand beside torch's.
+SHOWN = ("forward", "gradients", "second", "buffers", "tf32", "errors")
 LITERAL = 64  # elements: more are made by NumPy in the script, as they were in the suite
 UNSIGNED = f"UNSIGNED = {recipe.UNSIGNED}"  # as the fills' sources want it
 MADE = """
@@ -85,8 +88,12 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
     """A Python script of the case with torch, numpy and the subject alone.
 
     ``details`` are those of the departure: what the literal definition says of the worst element.
+    What two results side by side do not show, the suite must show.
     """
     name, subject = trial.op.name, trial.subject
+    adapted = any(isinstance(space, Adapter) for space in subject.namespaces)
+    if adapted or not (subject.is_torch or trial.check in SHOWN):
+        return suites_script(trial)
     module, _, attribute = subject.name.partition(":")
     torchs = torch_path(trial)
     over = cotangents(trial) if trial.check in DIFFERENTIATING else {}
@@ -146,6 +153,20 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
         "    for a, b in zip(got, expected):",
         '        print("difference", a.cpu() - b, sep="\\n")',
         *definition_code(details or {}),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def suites_script(trial: Trial) -> str:
+    """A Python script of the case that asks the suite."""
+    case = json.dumps(case_of(trial), separators=(",", ":"))
+    lines = [
+        f'"""{trial.op.name}, {trial.check}: {trial.subject.name}, judged by the suite."""',
+        "",
+        "from parity_tests.case_files import read",
+        "from parity_tests.reproduce import replay",
+        "",
+        f"replay(read({case!r}))  # raises what departs",
     ]
     return "\n".join(lines) + "\n"
 

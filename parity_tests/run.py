@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -57,6 +58,7 @@ class Run:
     required: tuple[str, ...]  # operators that must not be unsupported
     absent: tuple[str, ...]  # devices this machine has not
     output: Path
+    again: str  # the command that runs the same
     session: str
     worker: str
     started: float = field(default_factory=time.time)
@@ -100,6 +102,7 @@ class Run:
             required=tuple(op.name for op in asked or (OPS if subject.name == "reimpl" else ())),
             absent=absent,
             output=output,
+            again=command_of(options),
             session=session or f"{time.time_ns():x}",
             worker=worker,
         )
@@ -181,6 +184,7 @@ class Run:
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
             "required": self.required,
             "absent": self.absent,
+            "again": self.again,
         }
 
 
@@ -262,6 +266,13 @@ def merged(folder: Path, about: Mapping[str, Any], interrupted: bool, told: bool
         f"tried: {covered(report)}; what was not tried is on the page",
         f"report: {page}",
     ]
+
+
+def command_of(options: Mapping[str, str]) -> str:
+    """The command that runs the same cells under the same seeds."""
+    names = ("subject", "op", "check", "dtype", "device", "profile", "seed", "expectations")
+    given = [f"--parity-{n}={shlex.quote(str(options[n]))}" for n in names if options[n]]
+    return " ".join(["python -m parity_tests run --", *given])
 
 
 def chosen(what: str, text: str, known: Mapping[str, T]) -> tuple[T, ...]:

@@ -99,7 +99,9 @@ def test_each_kind_of_subject_gets_the_verdict_it_should(tmp_path: Path) -> None
             assert cell["reproduction"]["message"] == "the process died in this call, or hung"
             assert cell["reproduction"]["case"]["op"] == op
     assert "leaky_relu fails in 2 cells" in done.stdout
-    assert re.search(r"tried: \d+ cases, \d+ comparisons, \d+ of \d+ parameter", done.stdout)
+    assert re.search(
+        r"tried: \d+ cases, \d+ comparisons, \d+ calls refused, \d+ of \d+ p", done.stdout
+    )
     assert "....." not in done.stdout  # cells are counted instead
     for (op, dtype), cell in cells.items():
         if cell["status"] == "fail":  # each tells its own case, below its own line
@@ -357,3 +359,67 @@ def test_every_block_of_the_page_works_as_printed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = command(tmp_path, "pytest", "-q", "test_mine.py")
     assert "1 passed" in done.stdout, done.stdout
+
+
+LEAVES = """
+import sys
+import torch
+import torch.nn.functional as F
+from parity_tests import Adapter
+
+def relu(input, inplace=False):
+    if input.dim() > 1:
+        raise LookupError("no such plan")  # here
+    return F.relu(input, inplace)
+
+def tanh(input):
+    sys.exit("no more")
+
+def sigmoid(input):
+    y = torch.sigmoid(input)
+    input.data.zero_()
+    return y
+
+def softsign(input):
+    return input
+"""
+
+
+def test_what_an_own_exception_says_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(LEAVES)
+    narrow = (
+        "--checks",
+        "forward,contract",
+        "--dtypes",
+        "float64",
+        "--profile",
+        "quick",
+        "-n",
+        "1",
+    )
+    done = command(
+        tmp_path, "parity_tests", "check", "kernels", "--ops", "relu,tanh,sigmoid", *narrow
+    )
+    assert done.returncode == EXIT["FAIL"]
+    assert re.search(r'raised at \S+kernels.py:9, in relu: raise LookupError\("no', done.stdout)
+    assert "raised SystemExit: no more" in done.stdout
+    assert "died" not in done.stdout
+    assert "not judged, 1 unknown: softsign" in done.stdout
+    report = json.loads((tmp_path / "parity-report" / "report.json").read_text(encoding="utf-8"))
+    assert report["unjudged"] == ["softsign"]
+    assert "--parity-subject=kernels --parity-op=relu,tanh,sigmoid" in report["again"]
+    page = (tmp_path / "parity-report" / "parity.html").read_text(encoding="utf-8")
+    assert "because the suite does not know them: softsign" in page
+    assert report["again"] in page
+    # The script of a check that compares no results asks the suite.
+    found = [c for c in report["cells"] if (c["op"], c["check"]) == ("sigmoid", "purity")]
+    script = found[0]["reproduction"]["script"]
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{HERE.parent}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Departure" in ran.stderr

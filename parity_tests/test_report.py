@@ -113,6 +113,7 @@ def report(cells: list[Json], **changes: Any) -> Json:
         "devices": sorted({c["device"] for c in cells}),
         "absent": ["cuda"],
         "unjudged": [],
+        "again": "",
         "versions": {"python": "3.11", "torch": "2.13.0"},
         "environment": {"commit": "0123abcd", "mkl": True, "gpu": None, "cores": 2},
         "declared": len(cells),

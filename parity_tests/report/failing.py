@@ -50,7 +50,9 @@ def told(cell: Json) -> list[str]:
     found = cell["reproduction"]
     if found is None:
         return []
-    return [f"call ({found['regime']}): {found['call']}", f"replay: {found['command']}"]
+    where = found["details"].get("raised at")
+    lines = [f"raised at {where}"] if where else []
+    return [f"call ({found['regime']}): {found['call']}", *lines, f"replay: {found['command']}"]
 
 
 def rerun(report: Json, cell: Json) -> str:

@@ -83,6 +83,7 @@ def merge(folder: Path, ops: Iterable[Op], about: Mapping[str, Any]) -> dict[str
         "devices": devices,
         "absent": about["absent"],
         "required": about["required"],
+        "again": about.get("again", ""),
         "unjudged": subjects.unjudged(subjects.load(about["subject"]), {op.name for op in ops}),
         "versions": versions(),
         "environment": environment(),
