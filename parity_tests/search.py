@@ -43,6 +43,7 @@ from parity_tests.trial import (
     TorchCrashes,
     Trial,
     Unsupported,
+    named,
     undisturbed,
 )
 
@@ -521,6 +522,14 @@ def draw_each(
     seed(stream(name))(search(examples_of))()
 
 
+def run_whole(check: Check, trial: Trial) -> None:
+    """The check, in which a subject may raise what would end this process."""
+    try:
+        check.run(trial)
+    except (SystemExit, GeneratorExit) as error:
+        trial.depart(f"raised {named(error)}", kind="exception")
+
+
 def run_check(check: Check, trial: Trial) -> None:
     """The check; a departure remembers the trial it was found in."""
     if (crash := excuse(trial, trial.subject.name, crash=True)) is not None:
@@ -531,7 +540,7 @@ def run_check(check: Check, trial: Trial) -> None:
     try:
         with undisturbed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's and the subject's are not under test
-            check.run(trial)
+            run_whole(check, trial)
     except Departure as departure:
         known = excuse(trial, trial.subject.name, details=departure.details)
         if known is None:

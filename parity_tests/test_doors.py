@@ -389,7 +389,7 @@ def test_what_an_own_exception_says_is_told_with_its_line(tmp_path: Path) -> Non
     (tmp_path / "kernels.py").write_text(LEAVES)
     narrow = (
         "--checks",
-        "forward,contract",
+        "forward,purity",
         "--dtypes",
         "float64",
         "--profile",
