@@ -297,14 +297,15 @@ def called(trial: Trial) -> list[str]:
     """The lines that call the target, once or for every step."""
     call, op = trial.call, trial.op
     names = op.parameters.parameters if op.is_module else {}
+    passed = op.passed(trial.target, dict(call.arguments))
     shown = {
         k: code(k, v, call.kinds.get(k))
-        for k, v in call.arguments.items()
+        for k, v in passed.items()
         if call.kinds.get(k) != kinds.LEFT_OUT
     }
     built = ", ".join(f"{k}={v}" for k, v in shown.items() if k in names)
     given = {k: v for k, v in shown.items() if k not in names}
-    passed = ", ".join(f"{k}={v}" for k, v in given.items())
+    handed = ", ".join(f"{k}={v}" for k, v in given.items())
     lines = [f"    module = target({built})"] if op.is_module else []
     for key in call.state:
         owner, _, slot = key.rpartition(".")
@@ -319,7 +320,7 @@ def called(trial: Trial) -> list[str]:
         lines += [f"    module.train({call.training})"]
         function = "module"
     if trial.check != "buffers":
-        lines += [f"    output = {function}({passed})"]
+        lines += [f"    output = {function}({handed})"]
         if trial.check in DIFFERENTIATING:
             return lines
         return [*lines, "    return list(output) if isinstance(output, tuple) else [output]"]
@@ -330,9 +331,9 @@ def called(trial: Trial) -> list[str]:
         arguments = given | changed | {"input": f"t['step {i} input']"}
         if op.is_module:
             lines += action_code(step["action"])
-        passed = ", ".join(f"{k}={v}" for k, v in arguments.items())
+        handed = ", ".join(f"{k}={v}" for k, v in arguments.items())
         lines += [
-            f"    results.append({function}({passed}).detach())",
+            f"    results.append({function}({handed}).detach())",
             f"    held = {held}",
             f"    results += [held[b].clone() for b in {list(op.buffers)} if b in held]",
         ]

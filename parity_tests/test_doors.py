@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,11 @@ from torch import Tensor
 
 from parity_tests import Adapter, case_files, check_op, parametrize_with_checks
 from parity_tests.cli import EXIT, USAGE, main
+from parity_tests.op import Call
+from parity_tests.ops import OPS
 from parity_tests.progress import Progress
+from parity_tests.recipe import Recipe
+from parity_tests.reproduce import script
 
 HERE = Path(__file__).parent
 PAGE = (HERE / "docs" / "check_your_kernel.md").read_text(encoding="utf-8")
@@ -292,6 +297,33 @@ def test_a_numpy_function_is_judged() -> None:
     assert not stretched.passed
     assert any("should be" in line for line in stretched.failures)
     assert not {cell.check.name for cell, _ in stretched.rows} & {"gradients", "transforms", "meta"}
+
+
+def plain_group_norm(
+    input: Tensor, num_groups: int, weight: Any = None, bias: Any = None
+) -> Tensor:
+    return F.group_norm(input, num_groups, weight, bias)
+
+
+def relu_out_of_place(input: Tensor) -> Tensor:
+    return torch.relu(input)
+
+
+def test_a_parameter_that_is_lacking_is_passed_only_where_it_is_not_the_default() -> None:
+    narrow: dict[str, Any] = {"dtypes": ["float64"], "checks": ["forward"]}
+    (group_norm,) = (op for op in OPS if op.name == "group_norm")
+    given = {"input": torch.ones(1, 2), "num_groups": 1, "bias": torch.ones(2)}
+    for eps in (1e-5, np.float64(1e-5), torch.tensor(1e-5, dtype=torch.float64)):
+        assert group_norm.passed(plain_group_norm, {**given, "eps": eps}) == given
+    assert "eps" in group_norm.passed(plain_group_norm, {**given, "eps": 1e-3})
+    assert "eps" in group_norm.passed(F.group_norm, {**given, "eps": 1e-5})
+    ((_, outcome),) = check_op("relu", relu_out_of_place, **narrow).rows
+    assert "unexpected keyword argument 'inplace'" in outcome.reason
+    assert outcome.failure is not None
+    assert outcome.failure.trial.call.arguments["inplace"] is True
+    assert outcome.ledger.comparisons
+    default = Call({"input": Recipe((2,)), "inplace": False})
+    assert "inplace" not in script(replace(outcome.failure.trial, call=default))
 
 
 def no_meta_kernel(input: Tensor) -> Tensor:
