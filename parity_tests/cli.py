@@ -350,6 +350,9 @@ def replay_case(given: str, subject: str | None) -> int:
     except (Departure, Unsupported) as error:
         sys.stdout.write(f"FAIL: {error}\n")
         return EXIT["FAIL"]
+    except Exception as error:  # an edited call that makes no sense to the suite itself
+        sys.stderr.write(f"not a case: {type(error).__name__}: {error}\n")
+        return USAGE
     for fault in trial.ledger.faults:
         sys.stdout.write(f"torch fault: {fault.message}\n")
     sys.stdout.write("PASS\n")

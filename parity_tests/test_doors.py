@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from parity_tests import Adapter, case_files, check_op, parametrize_with_checks
+from parity_tests import Abilities, Adapter, case_files, check_op, parametrize_with_checks
 from parity_tests.cli import EXIT, USAGE, main
 from parity_tests.op import Call
 from parity_tests.ops import OPS
@@ -161,6 +161,12 @@ RELU = {"is": "call", "arguments": {"input": {"is": "recipe", "shape": [2]}, "in
         (json.dumps(CASE | {"call": RELU, "subject": "nowhere"}), "unknown subject 'nowhere'"),
         (json.dumps(CASE | {"call": RELU, "dtype": "float33"}), "its call cannot be made"),
         (json.dumps(CASE | {"call": {"is": "recipe", "fil": 1}}), "its call cannot be made"),
+        (json.dumps(CASE | {"call": {"is": "call", "arguments": 3}}), "its call cannot be made"),
+        (json.dumps(CASE | {"call": RELU, "device": 3}), "its call cannot be made"),
+        (json.dumps(CASE | {"call": RELU, "op": ["relu"]}), "unknown op ['relu']"),
+        (json.dumps(CASE | {"call": RELU, "subject": 3}), "its call cannot be made"),
+        ("[1]", "No such file"),
+        ("x" * 5000, "File name too long"),
     ],
 )
 def test_a_wrong_case_is_one_line_and_exit_code_two(
@@ -353,6 +359,38 @@ def test_a_judgement_reads_well_as_text_and_in_a_notebook() -> None:
 def test_unknown_names_are_refused(name: str, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="unknown"):
         check_op(name, torch.tanh, **options)
+
+
+def test_to_judge_nothing_is_refused() -> None:
+    for name in ("", "relu,tanh"):
+        with pytest.raises(ValueError, match="unknown operator"):
+            check_op(name, torch.tanh)
+    with pytest.raises(ValueError, match="no cell of tanh"):
+        check_op("tanh", torch.tanh, checks=["buffers"])
+    with pytest.raises(ValueError, match="no cell of tanh"):
+        parametrize_with_checks({"tanh": torch.tanh}, checks=["buffers"])
+
+
+def test_threads_are_left_as_found() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    check_op("tanh", torch.tanh, checks=["forward"], dtypes=["float64"], profile="quick")
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"rounding": "twice"}, {"dtypes": ("float33",)}, {"dtypes": "f"}, {"derivatives": 3}],
+)
+def test_a_wrong_ability_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Abilities(**options)
+
+
+def test_an_adapter_converts_in_both_directions() -> None:
+    with pytest.raises(ValueError, match="go together"):
+        Adapter(SimpleNamespace(), native=lambda t: t.numpy())
 
 
 NARROW: dict[str, Any] = {"checks": ["forward"], "dtypes": ["float32"]}

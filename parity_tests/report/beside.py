@@ -16,7 +16,7 @@ FILES = ("planted", "bench", "bench-cuda", "power")
 
 def beside(folder: Path) -> dict[str, Json]:
     """The newest of each: left by a command in the reports' folder, or kept as evidence."""
-    found = {}
+    found: dict[str, Json] = {}
     for name in FILES:
         for file in (folder / f"{name}.json", folder / "evidence" / f"{name}.json"):
             if file.exists() and (read := of_json(file)) is not None:
