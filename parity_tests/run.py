@@ -26,7 +26,7 @@ from parity_tests.report.claims import row as claim_row
 from parity_tests.report.collect import Writer, identity, row
 from parity_tests.report.covered import covered
 from parity_tests.report.evidence import kept
-from parity_tests.report.failing import summary
+from parity_tests.report.failing import summary, without_result
 from parity_tests.report.merge import merge, rows
 from parity_tests.report.render import write
 from parity_tests.reproduce import case_of
@@ -261,6 +261,7 @@ def merged(folder: Path, about: Mapping[str, Any], interrupted: bool, told: bool
     unknown = f"; not judged, {len(unjudged)} unknown: {beside}" if unjudged else ""
     return [
         *summary(report, crashes_only=told),
+        *without_result(report),
         "",
         f"parity of {report['subject']}: {report['headline']}; cells: {statuses}{share}{unknown}",
         f"tried: {covered(report)}; what was not tried is on the page",

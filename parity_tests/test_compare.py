@@ -10,6 +10,8 @@ import pytest
 from parity_tests.cli import main
 from parity_tests.report.compare import Change, compare, text
 from parity_tests.report.exports import junit, markdown
+from parity_tests.report.failing import without_result
+from parity_tests.report.merge import failing_below
 from parity_tests.report.render import render_comparison, write
 from parity_tests.test_report import Json, cell, report, reproduction
 
@@ -166,6 +168,15 @@ RUN = report(
         cell("tanh", status="not run", reason="interrupted"),
     ]
 )
+
+
+def test_the_console_says_why_cells_have_no_result() -> None:
+    assert list(without_result(RUN)) == ["no result in 1 cell: interrupted"]
+
+
+def test_of_excused_failures_no_share_is_told() -> None:
+    assert failing_below([cell(), cell()]) is not None
+    assert failing_below([cell(), cell(status="known")]) is None
 
 
 def test_junit_has_a_test_case_per_cell() -> None:
