@@ -14,6 +14,7 @@ import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,11 @@ Outcome = Exception | list[Any] | None
 Ask = Callable[[Trial, Callable[..., Any], Call], Outcome]
 
 LARGE = (2**31, 2**55, 2**62, 2**63 - 1, 2**63, -(2**31), -(2**63))
-ASKED = 9  # one call in so many: a cell has a few
-SECONDS = 1  # of processor time for torch: calls this small take thousandths
+ASKED = 16  # one call in so many: a cell has a few
+SECONDS = 0.2  # of processor time for torch: calls this small take thousandths
 SUBJECTS_SECONDS = 3
-MEMORY = 1 << 30  # that a call may take beside what the process has
-SMALL = 1 << 22  # elements: torch is not run where it would return more
+MEMORY = 1 << 29  # that a call may take beside what the process has
+SMALL = 1 << 20  # elements: torch is not run where it would return more
 
 
 def enlarged(op: Op, call: Call, turn: int = 0) -> Iterator[tuple[Call, Bad | None]]:
@@ -70,7 +71,7 @@ def can_ask(trial: Trial) -> bool:
     return can_fork and not trial.subject.is_torch
 
 
-def apart(ask: Callable[[Call], Outcome], calls: Iterable[Call], seconds: int) -> list[Outcome]:
+def apart(ask: Callable[[Call], Outcome], calls: Iterable[Call], seconds: float) -> list[Outcome]:
     """What each call leads to, in a process of its own; None where that ends in the call."""
     calls, found = list(calls), []
     while len(found) < len(calls):
@@ -80,7 +81,7 @@ def apart(ask: Callable[[Call], Outcome], calls: Iterable[Call], seconds: int) -
     return found
 
 
-def in_child(ask: Callable[[Call], Outcome], calls: list[Call], seconds: int) -> list[Outcome]:
+def in_child(ask: Callable[[Call], Outcome], calls: list[Call], seconds: float) -> list[Outcome]:
     """The outcomes of the first of the calls, up to the one in which the process ends."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -106,10 +107,10 @@ def in_child(ask: Callable[[Call], Outcome], calls: list[Call], seconds: int) ->
     return found
 
 
-def limit(seconds: int) -> None:
+def limit(seconds: float) -> None:
     """This process, a child, may take so much time and memory, and prints nothing."""
-    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # ends the process when it is spent
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     status = Path("/proc/self/statm")
     if status.exists():  # elsewhere there is no such limit
@@ -133,12 +134,20 @@ def plain(outcome: Outcome) -> Outcome:
     return made
 
 
+@cache
+def load_meta_kernels() -> None:
+    """Torch imports some of them when first asked, which takes a second: not in every child."""
+    x = torch.ones(1, 1, 1, 1, device="meta")
+    torch.nn.functional.conv2d(x, x)
+
+
 def torchs_outcomes(trial: Trial, calls: list[Call], outcome: Ask) -> list[Outcome]:
     """What torch says of the calls; None where it hangs, crashes or wants too much memory.
 
     It is asked on the meta device first, which computes nothing: a result that is too large to
     make is none to compare with.
     """
+    load_meta_kernels()
 
     def ask(call: Call) -> Outcome:
         foretold = outcome(replace(trial, device="meta"), trial.torch, call)
