@@ -19,7 +19,7 @@ from parity_tests.expectations import BadExpectations, Expectation, load, named_
 from parity_tests.op import Call
 from parity_tests.ops import OPS
 
-KINDS = {"str": str, "float": (int, float), "bool": bool, "tuple[str, ...]": tuple}
+KINDS: dict[str, Any] = {"str": str, "float": (int, float), "bool": bool, "tuple[str, ...]": tuple}
 NEEDED = ("op", "check", "dtype", "device", "call")
 DTYPES = {str(dtype).removeprefix("torch.") for op in OPS for dtype in op.dtypes}
 

@@ -108,11 +108,12 @@ def compare_large(trial: Trial) -> None:
         if got is None:
             trial.depart(
                 f"ends its process, takes more than {large.SUBJECTS_SECONDS} s or too much memory: "
-                f"{trial.op.name}({call}) [{bad.argument}: {bad.what}]",
+                f"{trial.op.name}({call})",
                 kind="crash",
                 call=call,
             )
-        elif isinstance(expected, Exception) != isinstance(got, Exception):
+            continue  # of torch as the subject, which may be excused
+        if isinstance(expected, Exception) != isinstance(got, Exception):
             others = large.others_outcomes(trial, call, outcome)
             if any(isinstance(o, Exception) == isinstance(got, Exception) for o in others if o):
                 trial.ledger.torch_cannot += 1  # torch does not agree with itself

@@ -73,7 +73,7 @@ def can_ask(trial: Trial) -> bool:
 
 def apart(ask: Callable[[Call], Outcome], calls: Iterable[Call], seconds: float) -> list[Outcome]:
     """What each call leads to, in a process of its own; None where that ends in the call."""
-    calls, found = list(calls), []
+    calls, found = list(calls), list[Outcome]()
     while len(found) < len(calls):
         found += in_child(ask, calls[len(found) :], seconds)
         if len(found) < len(calls):
