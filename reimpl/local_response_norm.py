@@ -62,7 +62,9 @@ def local_response_norm(
     if input.numel() == 0:
         return input
     (input,) = autocasted((f"avg_pool{min(input.dim() - 1, 3)}d", "pow"), input)
-    arguments.at_least(op, "size", size, 1)
+    size = arguments.at_least(op, "size", size, 1)
+    # Torch pads by that many channels, and so refuses what no memory holds.
+    arguments.storable(op, "size", size, (*input.shape, size), input.dtype)
     arguments.dtype_among(op, input, (*REALS, torch.int64))
     axis = 1 - input.dim()  # the channels, counted from the end
 
