@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from parity_tests.files import put
+
 HEAD = """\
 # Known departures. Every entry needs a reason before it excuses anything; `when` narrows it to a
 # region (a condition on the call's arguments). An entry whose pinned case passes is an error.
@@ -17,7 +19,7 @@ def accept(report: Mapping[str, Any], file: Path) -> int:
     """Append an entry for every failing cell that has a case; returns how many."""
     found = list(entries(report))
     text = file.read_text(encoding="utf-8") if file.exists() else HEAD
-    file.write_text(text + "".join(found), encoding="utf-8")
+    put(file, text + "".join(found))
     return len(found)
 
 
@@ -27,17 +29,28 @@ def entries(report: Mapping[str, Any]) -> Iterator[str]:
         shown = cell["reproduction"]
         if cell["status"] != "fail" or shown is None or shown["details"].get("kind") == "stale":
             continue
-        lines = ["", "[[known]]", *(f"# {line}" for line in cell["reason"].splitlines())]
+        lines = ["", "[[known]]", *(f"# {plain(line)}" for line in cell["reason"].splitlines())]
         lines += [f'op = "{cell["op"]}"', f'check = "{cell["check"]}"']
         lines += [f'dtypes = ["{cell["dtype"]}"]'] if cell["dtype"] else []
         lines += [f'device = "{cell["device"]}"', 'when = "True"', *manner(shown["details"])]
         lines += ['reason = ""']
-        lines += [f"pinned = '''{json.dumps(shown['case'], separators=(',', ':'))}'''", ""]
+        case = json.dumps(shown["case"], separators=(",", ":")).replace("'", "\\u0027")
+        lines += [f"pinned = '''{plain(case)}'''", ""]
         yield "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """The text without the control characters and surrogates that TOML has not, escaped."""
+    kept = (
+        c if c.isprintable() or c == "\t" else c.encode("unicode-escape").decode() for c in text
+    )
+    return "".join(kept)
 
 
 def manner(details: Mapping[str, Any]) -> list[str]:
     """How it fails: the kind of departure, and the result that is off."""
     if details.get("kind") == "crash":
         return ["crashes = true"]
-    return [f"{key} = {json.dumps(details[key])}" for key in ("kind", "result") if key in details]
+    return [
+        f"{key} = {json.dumps(plain(details[key]))}" for key in ("kind", "result") if key in details
+    ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from parity_tests import subjects
 from parity_tests.checks import CHECKS
+from parity_tests.files import put
 from parity_tests.ops import OPS
 from parity_tests.reproduce import trial_of
 from parity_tests.trial import Trial, named
@@ -27,8 +28,7 @@ class BadCase(ValueError):
 
 def keep(case: Mapping[str, Any], file: Path) -> str:
     """Write the case; returns the command that replays the file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(pretty(case) + "\n", encoding="utf-8")
+    put(file, pretty(case) + "\n")
     return f"python -m parity_tests replay {shlex.quote(shown(file))}"
 
 

@@ -6,13 +6,17 @@ Exit codes: 0 pass, 1 fail, 2 usage, 3 incomplete.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from parity_tests.files import put
 
 EXIT = {"PASS": 0, "FAIL": 1, "INCOMPLETE": 3}
 USAGE = 2
@@ -23,6 +27,9 @@ DEVICES_ASKED = ("--parity-device=cuda", "--parity-device=all", "--parity-device
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and dispatch."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts any threads
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of ASCII has no arrows
+            stream.reconfigure(errors="backslashreplace")
     chosen = parser().parse_args(arguments)
     match chosen.command:
         case "check":
@@ -49,6 +56,8 @@ def show(chosen: argparse.Namespace) -> int:
             return tell_faults(chosen.report, chosen.output)
         case "evidence":
             return keep_evidence(chosen.report, chosen.output)
+        case "merge":
+            return merge_rows(chosen.folder)
         case "compare":
             return compare_runs(chosen.before, chosen.after, chosen.output)
         case _:
@@ -63,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="the operators by name")
     run = commands.add_parser("run", help="run the suite, leave report.json and parity.html")
     seeds = commands.add_parser("seeds", help="run under several seeds, count the false alarms")
-    seeds.add_argument("--count", type=int, default=10, help="how many seeds; default: 10")
+    seeds.add_argument("--count", type=positive, default=10, help="how many seeds; default: 10")
     seeds.add_argument("--first", type=int, default=0, help="the first of them; default: 0")
     for runs in (run, seeds):
         add_workers(runs)
@@ -78,8 +87,10 @@ def parser() -> argparse.ArgumentParser:
     evidence.add_argument("report", type=Path, help="the run's report.json")
     folder = Path("reports/evidence")
     evidence.add_argument("-o", "--output", type=Path, default=folder, help="folder")
+    merge = commands.add_parser("merge", help="the report of a run that was killed")
+    merge.add_argument("folder", type=Path, help="the run's output folder")
     two = commands.add_parser(
-        "compare", help="two runs side by side: exit 1 if any cell newly fails"
+        "compare", help="two runs side by side: exit 1 if any cell newly fails or is lost"
     )
     two.add_argument("before", type=Path, help="a run's report.json")
     two.add_argument("after", type=Path, help="another's")
@@ -87,6 +98,14 @@ def parser() -> argparse.ArgumentParser:
     add_planted(commands.add_parser("planted", help="run the planted faults, count the caught"))
     commands.add_parser("operators", help="the table of operators, in Markdown")
     return whole
+
+
+def positive(text: str) -> int:
+    """A number of things to do: with none of them a run would pass and say nothing."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
 
 
 def add_workers(command: argparse.ArgumentParser) -> None:
@@ -116,7 +135,7 @@ def add_planted(planted: argparse.ArgumentParser) -> None:
     planted.add_argument("names", nargs="*", help="faults; default: all")
     planted.add_argument("--seeds", default="0", help="run seeds, e.g. 0,1,2; default: 0")
     planted.add_argument("--profile", default="default", help="quick, default or deep")
-    planted.add_argument("--sample", type=int, help="so many drawn at random, others each day")
+    planted.add_argument("--sample", type=positive, help="so many drawn at random, others each day")
     planted.add_argument("--changed", metavar="COMMIT", help="those of files changed since")
     planted.add_argument("--others", action="store_true", help="ask other methods of testing too")
     add_workers(planted)
@@ -128,7 +147,7 @@ def check_subject(chosen: argparse.Namespace) -> int:
     if chosen.accept and not chosen.expectations:
         sys.stderr.write("--accept needs a file: --expectations FILE\n")
         return USAGE
-    file = Path(chosen.expectations).absolute()
+    file, new = Path(chosen.expectations).absolute(), chosen.accept
     asked = {
         "subject": chosen.subject,
         "op": chosen.ops,
@@ -138,7 +157,8 @@ def check_subject(chosen: argparse.Namespace) -> int:
         "profile": chosen.profile,
         "seed": chosen.seed,
         "output": chosen.output,
-        "expectations": file if chosen.expectations and file.exists() else "",
+        # Only where failures are to be accepted may there be no such file yet.
+        "expectations": file if chosen.expectations and (file.exists() or not new) else "",
     }
     options = [f"--parity-{name}={value}" for name, value in asked.items()]
     # Whatever pytest is told to do in this folder is meant for other tests.
@@ -179,9 +199,28 @@ def run_suite(workers: str, options: Sequence[str], *, claims: bool = True) -> i
     if written(report) != before:
         verdict = EXIT[json.loads(report.read_text(encoding="utf-8"))["verdict"]]
         return verdict if verdict or not status else EXIT["FAIL"]  # pytest failed: never green
-    if status != PYTEST_USAGE:
-        sys.stderr.write("no report: nothing was run\n")
+    if status == PYTEST_USAGE:
+        return USAGE
+    folder = report.parent
+    if any(folder.glob("rows/*/*.jsonl")):
+        command = f"python -m parity_tests merge {shlex.quote(str(folder))}"
+        sys.stderr.write(f"no report: the run was ended. What it found is kept: {command}\n")
+        return EXIT["INCOMPLETE"]
+    sys.stderr.write("no report: nothing was run\n")
     return USAGE
+
+
+def merge_rows(folder: Path) -> int:
+    """Write the report of a run that was ended before it could."""
+    from parity_tests.run import BadOption, merge_folder
+
+    try:
+        lines = merge_folder(folder)
+    except BadOption as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    sys.stdout.write("\n".join(lines) + "\n")
+    return EXIT[json.loads((folder / "report.json").read_text(encoding="utf-8"))["verdict"]]
 
 
 def run_seeds(workers: str, seeds: Sequence[int], options: Sequence[str]) -> int:
@@ -199,8 +238,7 @@ def run_seeds(workers: str, seeds: Sequence[int], options: Sequence[str]) -> int
             return USAGE
         reports.append(json.loads((folder / "report.json").read_text(encoding="utf-8")))
         found = summary(reports)
-        evidence.parent.mkdir(parents=True, exist_ok=True)
-        evidence.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        put(evidence, json.dumps(found, indent=1) + "\n")
         sys.stdout.write(f"{found['says']}\n")
     return worst
 
@@ -231,12 +269,13 @@ def run_planted(chosen: argparse.Namespace) -> int:
 
 def tell_faults(report: Path, folder: Path) -> int:
     """Write each fault down, and show that its script shows it."""
+    from parity_tests.report.compare import NoReport, load
     from parity_tests.report.faults import write
 
     try:
-        found = json.loads(report.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"no report: {error}\n")
+        found = load(report)
+    except NoReport as error:
+        sys.stderr.write(f"{error}\n")
         return USAGE
     for line in write(found, folder):
         sys.stdout.write(f"{line}\n")
@@ -245,11 +284,12 @@ def tell_faults(report: Path, folder: Path) -> int:
 
 def keep_evidence(report: Path, folder: Path) -> int:
     """Keep the cells of a run's devices, without what is large."""
+    from parity_tests.report.compare import load
     from parity_tests.report.evidence import NothingToKeep, keep
 
     try:
-        files = keep(json.loads(report.read_text(encoding="utf-8")), folder)
-    except (OSError, ValueError, NothingToKeep) as error:
+        files = keep(load(report), folder)
+    except (OSError, ValueError, LookupError, NothingToKeep) as error:
         sys.stderr.write(f"no evidence: {error}\n")
         return USAGE
     for file in files:
@@ -269,9 +309,9 @@ def compare_runs(before: Path, after: Path, page: Path | None) -> int:
         return USAGE
     sys.stdout.write(text(found))
     if page is not None:
-        page.write_text(render_comparison(found, str(before), str(after)), encoding="utf-8")
+        put(page, render_comparison(found, str(before), str(after)))
         sys.stdout.write(f"page: {page}\n")
-    return EXIT["FAIL" if found.newly_failing else "PASS"]
+    return EXIT["FAIL" if found.worse else "PASS"]
 
 
 def list_names() -> int:
@@ -310,6 +350,9 @@ def replay_case(given: str, subject: str | None) -> int:
     except (Departure, Unsupported) as error:
         sys.stdout.write(f"FAIL: {error}\n")
         return EXIT["FAIL"]
+    except Exception as error:  # an edited call that makes no sense to the suite itself
+        sys.stderr.write(f"not a case: {type(error).__name__}: {error}\n")
+        return USAGE
     for fault in trial.ledger.faults:
         sys.stdout.write(f"torch fault: {fault.message}\n")
     sys.stdout.write("PASS\n")

@@ -78,7 +78,7 @@ def check_op(
     adapter: Callable[[Any], Adapter] | None = None,
     checks: Iterable[str] = (),
     dtypes: Iterable[str] = (),
-    profile: str = "quick",
+    profile: str = "default",
     seed: int = 0,
 ) -> Judged:
     """Judge one implementation of torch's operator ``name``.
@@ -89,11 +89,15 @@ def check_op(
     Raises:
         ValueError: an unknown operator, check, dtype or profile.
     """
-    torch.set_num_threads(1)
     subject = subject_named(name, function, adapter)
     plan = Plan(subject, profile_named(profile), seed, expectations.load())
-    cells = list(cells_for(name, subject, checks, dtypes))
-    return Judged(name, tuple((cell, examine(cell, plan)) for cell in cells))
+    cells = cells_for(name, subject, checks, dtypes)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return Judged(name, tuple((cell, examine(cell, plan)) for cell in cells))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def parametrize_with_checks(
@@ -102,7 +106,7 @@ def parametrize_with_checks(
     adapter: Callable[[Any], Adapter] | None = None,
     checks: Iterable[str] = (),
     dtypes: Iterable[str] = (),
-    profile: str = "quick",
+    profile: str = "default",
     seed: int = 0,
 ) -> pytest.MarkDecorator:
     """A test for every cell of these implementations, by operator, in one's own test suite.
@@ -151,21 +155,35 @@ def subject_named(
 
 def profile_named(name: str) -> Any:
     """The profile; raises ValueError."""
-    return chosen("profile", name, PROFILES)[0]
+    return the_one("profile", name, PROFILES)
+
+
+def the_one(what: str, name: str, known: Mapping[str, Any]) -> Any:
+    """The one of that name; raises ValueError."""
+    if name not in known:
+        raise ValueError(f"unknown {what} {name!r}; known: {', '.join(known)}")
+    return known[name]
 
 
 def cells_for(
     name: str, subject: Subject, checks: Iterable[str], dtypes: Iterable[str]
-) -> Iterator[Cell]:
-    """The operator's cells on the CPU, as far as the subject's abilities go; raises ValueError."""
-    (op,) = chosen("operator", name, {op.name: op for op in OPS})
+) -> list[Cell]:
+    """The operator's cells on the CPU, as far as the subject's abilities go.
+
+    Raises ValueError where there is none: to judge nothing must not pass.
+    """
+    op = the_one("operator", name, {op.name: op for op in OPS})
     wanted = chosen("check", ",".join(checks), {check.name: check for check in CHECKS})
     known = {str(dtype).removeprefix("torch."): dtype for dtype in op.dtypes}
     only = chosen("dtype", ",".join(dtypes), known)
-    for check in wanted or CHECKS:
-        for dtype in check.dtypes(op):
-            cell = Cell(op, check, dtype, "cpu")
-            asked = dtype is None or not only or dtype in only
-            plain = check.name != "independence" and not check.devices
-            if plain and asked and subject.abilities.include(cell):
-                yield cell
+    cells = [
+        cell
+        for check in wanted or CHECKS
+        if check.name != "independence" and not check.devices
+        for dtype in check.dtypes(op)
+        if dtype is None or not only or dtype in only
+        if subject.abilities.include(cell := Cell(op, check, dtype, "cpu"))
+    ]
+    if not cells:
+        raise ValueError(f"no cell of {name} matches the checks, dtypes and abilities asked for")
+    return cells

@@ -132,14 +132,15 @@ def load(path: Path = OWN, subject: str = "torch") -> tuple[Expectation, ...]:
     if path.is_dir():
         return tuple(entry for file in sorted(path.glob("*.toml")) for entry in load(file, subject))
     entries = tomllib.loads(path.read_text(encoding="utf-8")).get("known", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BadExpectations(f"{path.name}: entries begin with [[known]]")
     loaded = []
     for number, entry in enumerate(entries, start=1):
         for key in ("op", "check", "reason", "pinned"):
             if not str(entry.get(key, "")).strip():
                 raise BadExpectations(f"{path.name}: entry {number} has no {key}")
-        if "dtypes" in entry:
-            entry["dtypes"] = tuple(entry["dtypes"])
         try:
+            entry["dtypes"] = tuple(entry.get("dtypes", ()))
             loaded.append(Expectation(**{"subject": subject} | entry))
             condition.parsed(loaded[-1].when)
         except (TypeError, condition.BadCondition) as error:

@@ -11,7 +11,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -183,12 +183,30 @@ class Op:
             if self.differentiable and arguments[name].requires_grad:
                 arguments[name] = arguments[name].clone()
         if not self.is_module:
-            return target, arguments
+            return target, self.passed(target, arguments)
         constructor = {k: v for k, v in arguments.items() if k in self.parameters.parameters}
-        module = target(**constructor)
+        module = target(**self.passed(target, constructor))
         install(module, {name: tensors[name] for name in call.state})
         module.train(call.training)
         return module, {k: v for k, v in arguments.items() if k not in constructor}
+
+    def passed(self, target: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments without those that the target lacks, where they have torch's default.
+
+        A group norm without ``bias`` is right in every call without one. Only other values fail.
+        """
+        takes = taken(target)
+        if takes is None or takes >= arguments.keys():
+            return arguments
+        return {k: v for k, v in arguments.items() if k in takes or not self.is_default(k, v)}
+
+    def is_default(self, name: str, value: Any) -> bool:
+        """Whether it is the parameter's default, as whatever kind of number."""
+        parameter = self.parameters.parameters.get(name)
+        default = inspect.Parameter.empty if parameter is None else parameter.default
+        if isinstance(value, Tensor) or hasattr(value, "shape"):  # a number, or several
+            value = value.item() if value.shape == () else value
+        return isinstance(value, type(default)) and bool(value == default)
 
     def run(self, target: Callable[..., Any], call: Call, tensors: Tensors) -> Any:
         """The call's result."""
@@ -197,6 +215,18 @@ class Op:
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
+
+
+@lru_cache(maxsize=4096)
+def taken(target: Callable[..., Any]) -> frozenset[str] | None:
+    """The names of its parameters; None where it takes any, or does not say."""
+    try:
+        parameters = inspect.signature(target).parameters
+    except (TypeError, ValueError):  # torch's built-ins
+        return None
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return None
+    return frozenset(parameters)
 
 
 def as_given(arguments: dict[str, Any], by: Mapping[str, str]) -> dict[str, Any]:

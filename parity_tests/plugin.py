@@ -30,6 +30,8 @@ DEFAULTS = {
 }
 
 RUN = pytest.StashKey["Run"]()
+FUTILE = pytest.StashKey[int]()  # how many workers have ended before their first cell
+FUTILE_WORKERS = 3  # so many are enough to know
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,6 +80,8 @@ def run_of(config: pytest.Config) -> Run:
         worker = getattr(config, "workerinput", {"parity_session": None, "workerid": "main"})
         try:
             run = Run.from_options(options, worker["workerid"], worker["parity_session"])
+            if not hasattr(config, "workerinput") and not config.option.collectonly:
+                run.take_output()
         except BadOption as error:
             raise pytest.UsageError(str(error)) from error
         config.stash[RUN] = run
@@ -89,6 +93,22 @@ def pytest_configure_node(node: Any) -> None:
     """A worker of xdist writes its rows where the controller will look for them."""
     node.workerinput["parity_session"] = run_of(node.config).session
     end_in_order()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """End the run where workers end before their first cell, which new ones would do as well.
+
+    A subject's import may fail in a worker, or end its process.
+    """
+    rows = run_of(node.config).rows / f"{node.workerinput['workerid']}.jsonl"
+    began = rows.exists() and '"kind": "start"' in rows.read_text(encoding="utf-8")
+    if not error or began:
+        return
+    node.config.stash[FUTILE] = node.config.stash.get(FUTILE, 0) + 1
+    if node.config.stash[FUTILE] >= FUTILE_WORKERS:
+        why = "workers end before their first cell: does importing the subject fail in them?"
+        pytest.exit(why, returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -25,9 +25,12 @@ from parity_tests.op import Call, from_json, to_json
 from parity_tests.ops import named
 from parity_tests.recipe import FILLS, LAYOUTS, OVERLAPPING, STATES, Recipe
 from parity_tests.search import run_check
+from parity_tests.subjects.adapter import Adapter
 from parity_tests.trial import Trial, cotangent_recipe
 
 DIFFERENTIATING = ("gradients", "second")  # the checks whose scripts need cotangents
+# The checks whose departures show where the subject's results stand beside torch's.
+SHOWN = ("forward", "gradients", "second", "buffers", "tf32", "errors")
 LITERAL = 64  # elements: more are made by NumPy in the script, as they were in the suite
 UNSIGNED = f"UNSIGNED = {recipe.UNSIGNED}"  # as the fills' sources want it
 MADE = """
@@ -85,8 +88,12 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
     """A Python script of the case with torch, numpy and the subject alone.
 
     ``details`` are those of the departure: what the literal definition says of the worst element.
+    What two results side by side do not show, the suite must show.
     """
     name, subject = trial.op.name, trial.subject
+    adapted = any(isinstance(space, Adapter) for space in subject.namespaces)
+    if adapted or not (subject.is_torch or trial.check in SHOWN):
+        return suites_script(trial)
     module, _, attribute = subject.name.partition(":")
     torchs = torch_path(trial)
     over = cotangents(trial) if trial.check in DIFFERENTIATING else {}
@@ -146,6 +153,20 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
         "    for a, b in zip(got, expected):",
         '        print("difference", a.cpu() - b, sep="\\n")',
         *definition_code(details or {}),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def suites_script(trial: Trial) -> str:
+    """A Python script of the case that asks the suite."""
+    case = json.dumps(case_of(trial), separators=(",", ":"))
+    lines = [
+        f'"""{trial.op.name}, {trial.check}: {trial.subject.name}, judged by the suite."""',
+        "",
+        "from parity_tests.case_files import read",
+        "from parity_tests.reproduce import replay",
+        "",
+        f"replay(read({case!r}))  # raises what departs",
     ]
     return "\n".join(lines) + "\n"
 
@@ -276,14 +297,15 @@ def called(trial: Trial) -> list[str]:
     """The lines that call the target, once or for every step."""
     call, op = trial.call, trial.op
     names = op.parameters.parameters if op.is_module else {}
+    passed = op.passed(trial.target, dict(call.arguments))
     shown = {
         k: code(k, v, call.kinds.get(k))
-        for k, v in call.arguments.items()
+        for k, v in passed.items()
         if call.kinds.get(k) != kinds.LEFT_OUT
     }
     built = ", ".join(f"{k}={v}" for k, v in shown.items() if k in names)
     given = {k: v for k, v in shown.items() if k not in names}
-    passed = ", ".join(f"{k}={v}" for k, v in given.items())
+    handed = ", ".join(f"{k}={v}" for k, v in given.items())
     lines = [f"    module = target({built})"] if op.is_module else []
     for key in call.state:
         owner, _, slot = key.rpartition(".")
@@ -298,7 +320,7 @@ def called(trial: Trial) -> list[str]:
         lines += [f"    module.train({call.training})"]
         function = "module"
     if trial.check != "buffers":
-        lines += [f"    output = {function}({passed})"]
+        lines += [f"    output = {function}({handed})"]
         if trial.check in DIFFERENTIATING:
             return lines
         return [*lines, "    return list(output) if isinstance(output, tuple) else [output]"]
@@ -309,9 +331,9 @@ def called(trial: Trial) -> list[str]:
         arguments = given | changed | {"input": f"t['step {i} input']"}
         if op.is_module:
             lines += action_code(step["action"])
-        passed = ", ".join(f"{k}={v}" for k, v in arguments.items())
+        handed = ", ".join(f"{k}={v}" for k, v in arguments.items())
         lines += [
-            f"    results.append({function}({passed}).detach())",
+            f"    results.append({function}({handed}).detach())",
             f"    held = {held}",
             f"    results += [held[b].clone() for b in {list(op.buffers)} if b in held]",
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from parity_tests import case_files, expectations, subjects
+from parity_tests import case_files, expectations, known_file, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.claims.claim import Claim, Decision, Implementation, decide
 from parity_tests.ledger import Ledger
@@ -25,15 +26,20 @@ from parity_tests.report.claims import row as claim_row
 from parity_tests.report.collect import Writer, identity, row
 from parity_tests.report.covered import covered
 from parity_tests.report.evidence import kept
-from parity_tests.report.failing import summary
-from parity_tests.report.merge import merge
+from parity_tests.report.failing import summary, without_result
+from parity_tests.report.merge import merge, rows
 from parity_tests.report.render import write
 from parity_tests.reproduce import case_of
 from parity_tests.search import Cell, Plan, examine
 from parity_tests.trial import Trial
 
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two runs into one folder are not told apart
+    fcntl = None  # type: ignore[assignment]
+
 T = TypeVar("T")
-KEPT = 3600  # seconds that the rows of a run are kept for
+NAMED = 8  # names in a line of the console; the page has all
 # Seconds after which a cell is given up; the longest honest one takes a tenth of it.
 HANGS = int(os.environ.get("TORCH_PARITY_HANGS", "1200"))
 
@@ -52,15 +58,18 @@ class Run:
     required: tuple[str, ...]  # operators that must not be unsupported
     absent: tuple[str, ...]  # devices this machine has not
     output: Path
+    again: str  # the command that runs the same
     session: str
     worker: str
     started: float = field(default_factory=time.time)
     _writer: Writer | None = None
+    _lock: int | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, str], worker: str, session: str | None) -> Run:
         """Raises BadOption on anything unknown or absent."""
         torch.set_num_threads(1)
+        output = Path(options["output"]).absolute()  # a subject may change the folder it is in
         subject = subject_named(options["subject"])
         asked = chosen("operator", options["op"], {op.name: op for op in OPS})
         checks = chosen("check", options["check"], {check.name: check for check in CHECKS})
@@ -92,10 +101,15 @@ class Run:
             # Asked for by name; and reimpl promises them all.
             required=tuple(op.name for op in asked or (OPS if subject.name == "reimpl" else ())),
             absent=absent,
-            output=Path(options["output"]).absolute(),
+            output=output,
+            again=command_of(options),
             session=session or f"{time.time_ns():x}",
             worker=worker,
         )
+
+    def take_output(self) -> None:
+        """Take the output's folder until this process ends; raises BadOption."""
+        self._lock = taken(self.output)
 
     @property
     def rows(self) -> Path:
@@ -110,8 +124,8 @@ class Run:
         return self._writer
 
     def declare(self, cells: Iterable[Cell]) -> None:
-        """Note what will be run."""
-        self.writer.write("declared", cells=[identity(cell) for cell in cells])
+        """Note what will be run, and what a report says of the run."""
+        self.writer.write("declared", cells=[identity(cell) for cell in cells], about=self.about)
 
     def examine(self, cell: Cell) -> dict[str, Any]:
         """Search a cell under each seed until it fails; put its row on disk, and return it."""
@@ -156,35 +170,110 @@ class Run:
             return []
         if self._writer is not None:
             self._writer.close()
-        about = {
+        seconds = round(time.time() - self.started, 1)
+        return merged(self.rows, {**self.about, "seconds": seconds}, interrupted, told)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a report says of the run as a whole."""
+        return {
             "subject": self.plan.subject.name,
             "profile": self.plan.profile.name,
             "seeds": self.seeds,
             "output": str(self.output),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
-            "seconds": round(time.time() - self.started, 1),
             "required": self.required,
             "absent": self.absent,
-            "interrupted": interrupted,
+            "again": self.again,
         }
-        report = merge(self.rows, OPS, about)
-        if not report["declared"]:  # claims were decided by themselves
-            return []
-        for old in self.rows.parent.iterdir():
-            if time.time() - old.stat().st_mtime > KEPT:  # another run may be at work beside this
-                shutil.rmtree(old, ignore_errors=True)
-        report["evidence"] = kept(self.output / "evidence", report)
-        page = write(report, self.output)
-        below = report["failing_below"]
-        share = "" if below is None else f"; fewer than {below:.1e} of all cases fail (95 % sure)"
-        statuses = ", ".join(f"{n} {status}" for status, n in report["statuses"].items())
-        return [
-            *summary(report, crashes_only=told),
-            "",
-            f"parity of {report['subject']}: {report['headline']}; cells: {statuses}{share}",
-            f"tried: {covered(report)}; what was not tried is on the page",
-            f"report: {page}",
-        ]
+
+
+def taken(folder: Path) -> int:
+    """A lock on the folder, an open file that holds it until it is closed; raises BadOption.
+
+    Of two runs into one folder each would report the other's results.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        if fcntl:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise BadOption(f"another run writes to {folder}: choose another folder") from error
+    except OSError as error:
+        raise BadOption(f"nothing can be written to {folder}: {error.strerror}") from error
+    return lock
+
+
+class NoRows(BadOption):
+    """There is nothing to merge; the message is one line."""
+
+
+def merge_folder(folder: Path) -> list[str]:
+    """The report of a run that was ended before it could write one; returns the lines to print.
+
+    Of several the newest; what is merged is removed, so that the next call takes another. A cell
+    without a result counts as not run: whether it was to blame for the end is not known.
+    """
+    if not folder.is_dir():
+        raise NoRows(f"there is no folder {folder}")
+    lock = taken(folder)
+    try:
+        for session in sorted(folder.glob("rows/*/"), key=began, reverse=True):
+            declared = next((row for row in rows(session) if row.get("about")), None)
+            if declared is not None:
+                about = {**declared["about"], "output": str(folder.absolute())}
+                about["seconds"] = round(ended(session) - began(session), 1)
+                return merged(session, about, interrupted=True, told=False)
+    finally:
+        os.close(lock)
+    raise NoRows(f"nothing to merge in {folder / 'rows'}")
+
+
+def began(session: Path) -> float:
+    """When the first file of a run was written."""
+    return min((file.stat().st_mtime for file in session.iterdir()), default=0.0)
+
+
+def ended(session: Path) -> float:
+    """When the last one was."""
+    return max((file.stat().st_mtime for file in session.iterdir()), default=0.0)
+
+
+def merged(folder: Path, about: Mapping[str, Any], interrupted: bool, told: bool) -> list[str]:
+    """Merge a run's rows into its report; returns the lines to print.
+
+    The rows are removed when the report is written, and never before.
+    """
+    report = merge(folder, OPS, {**about, "interrupted": interrupted})
+    if not report["declared"]:  # claims were decided by themselves
+        return []
+    output = Path(about["output"])
+    report["evidence"] = kept(output / "evidence", report)
+    page = write(report, output)
+    shutil.rmtree(folder, ignore_errors=True)
+    below = report["failing_below"]
+    share = "" if below is None else f"; fewer than {below:.1e} of all cases fail (95 % sure)"
+    statuses = ", ".join(f"{n} {status}" for status, n in report["statuses"].items())
+    unjudged = report["unjudged"]
+    beside = ", ".join(unjudged[:NAMED]) + ("" if len(unjudged) <= NAMED else ", …")
+    unknown = f"; not judged, {len(unjudged)} unknown: {beside}" if unjudged else ""
+    return [
+        *summary(report, crashes_only=told),
+        *without_result(report),
+        "",
+        f"parity of {report['subject']}: {report['headline']}; cells: {statuses}{share}{unknown}",
+        f"tried: {covered(report)}; what was not tried is on the page",
+        f"report: {page}",
+    ]
+
+
+def command_of(options: Mapping[str, str]) -> str:
+    """The command that runs the same cells under the same seeds."""
+    names = ("subject", "op", "check", "dtype", "device", "profile", "seed", "expectations")
+    given = [f"--parity-{n}={shlex.quote(str(options[n]))}" for n in names if options[n]]
+    return " ".join(["python -m parity_tests run --", *given])
 
 
 def chosen(what: str, text: str, known: Mapping[str, T]) -> tuple[T, ...]:
@@ -222,7 +311,7 @@ def subject_named(text: str) -> subjects.Subject:
 def known_departures(path: str, subject: str) -> tuple[expectations.Expectation, ...]:
     """The subject's own expectations file, if one is named."""
     try:
-        return expectations.load(Path(path), subject) if path else ()
+        return known_file.of_subject(Path(path), subject) if path else ()
     except (OSError, ValueError) as error:
         raise BadOption(f"expectations {path!r}: {error}") from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -43,6 +44,7 @@ from parity_tests.trial import (
     TorchCrashes,
     Trial,
     Unsupported,
+    named,
     undisturbed,
 )
 
@@ -137,6 +139,7 @@ class Search:
     plan: Plan
     ledger: Ledger = field(default_factory=Ledger)
     stopped: Exception | None = None  # why it is of no use to go on
+    refused: Failure | None = None  # the first call that the subject refused
     turns: classes.Turns = field(init=False)
     expectations: tuple[Expectation, ...] = field(init=False)  # those of the operator
     # This round's calls as they were changed, and for which input classes; those of a failing one.
@@ -165,7 +168,15 @@ class Search:
             failure = None if self.stopped else self.hunt(round)
             if failure or self.stopped:
                 return failure or pinned
-        return pinned
+        return pinned or self.partial()
+
+    def partial(self) -> Failure | None:
+        """A refused call, where the subject takes others and does not say that it refuses some.
+
+        Which call comes first must not matter: so this is asked when all have been tried.
+        """
+        incomplete = not self.plan.subject.abilities.complete
+        return None if incomplete or not self.ledger.comparisons else self.refused
 
     def stale_excuse(self) -> Failure | None:
         """An excuse of the subject's own in this cell whose pinned case passes."""
@@ -175,7 +186,7 @@ class Search:
             case = entry.case
             dtype = getattr(torch, case["dtype"])
             here = (case["op"], case["check"]) == (cell.op.name, cell.check.name)
-            if entry.crashes or not here or cell.dtype not in (None, dtype):
+            if entry.crashes or not entry.strict or not here or cell.dtype not in (None, dtype):
                 continue
             trial = self.trial(case["call"], case.get("regime", "ordinary"), dtype)
             if rerun(cell.check, replace(trial, expectations=()), thorough=False) is None:
@@ -190,21 +201,24 @@ class Search:
         # Pinned calls have no steps, and ordinary numbers.
         runs = not check.steps and "ordinary" in check.regimes
         for call in self.cell.op.pinned if runs else ():
+            trial = self.trial(call, "pinned", dtype)
             try:
-                run_check(self.cell.check, self.trial(call, "pinned", dtype))
+                run_check(self.cell.check, trial)
             except Departure as departure:
                 return Failure(departure.trial, departure)
             except (Unsupported, InvalidCall) as error:
-                if not self.passed_over(error):
+                if not self.passed_over(error, trial):
                     self.stopped = error
         return None
 
-    def passed_over(self, refusal: Exception) -> bool:
-        """Whether the subject may refuse single calls, and this is one; it is counted."""
+    def passed_over(self, refusal: Exception, trial: Trial) -> bool:
+        """Whether the subject has the operator and refuses this call; it is counted."""
         missing = self.plan.subject.find(self.cell.op.name) is None
-        if missing or self.plan.subject.abilities.complete or isinstance(refusal, InvalidCall):
+        if missing or isinstance(refusal, InvalidCall):
             return False
         self.ledger.unsupported[str(refusal)] += 1
+        if self.refused is None:
+            self.refused = Failure(trial, refuses(refusal))
         return True
 
     def dtype(self, number: int) -> torch.dtype:
@@ -304,15 +318,16 @@ class Search:
             call, features = drawn
             changed = self.changed(call, round, dtype)
             try:
-                self.check_call(changed, round.regime, dtype)
+                compared = self.check_call(changed, round.regime, dtype)
             except Departure as departure:
                 found.append(Failure(departure.trial, departure))
                 self.failing = self.classes_given(changed)
                 raise
             except (Unsupported, InvalidCall) as error:
-                self.stopped = error
-            self.ledger.meet(met_pairs(cell.op, features))
-            self.ledger.meet_long(features)
+                self.stopped, compared = error, False
+            if compared:
+                self.ledger.meet(met_pairs(cell.op, features))
+                self.ledger.meet_long(features)
 
         try:
             self.draw(round, holds, with_steps=cell.check.steps)
@@ -398,26 +413,32 @@ class Search:
                 met = classes.met(op, self.changed(call, round, dtype))
                 yield met | {("sizes", features[0][name]) for name in features[0] if name == "long"}
 
-    def check_call(self, call: Call, regime: str, dtype: torch.dtype) -> None:
-        """One drawn call."""
+    def check_call(self, call: Call, regime: str, dtype: torch.dtype) -> bool:
+        """One drawn call; whether anything of it was compared: else it counts as no case."""
         if self.cell.op.written(call) and not self.plan.subject.abilities.in_place:
-            return
+            return False
         trial = self.trial(call, regime, dtype)
         trial.measured = regime == "exact" or trial.one_in(MEASURED, "measured")
-        self.ledger.meet_classes(classes.met(self.cell.op, call))
+        cases, comparisons = Counter(self.ledger.cases), self.ledger.comparisons
         start = time.perf_counter()
         try:
             run_check(self.cell.check, trial)
             self.ledger.note_time(trial, time.perf_counter() - start)
         except Unsupported as refusal:
-            if self.passed_over(refusal):
-                return
-            if not self.ledger.comparisons:
+            self.ledger.cases = cases
+            if not self.passed_over(refusal, trial):
                 raise
-            # Who refuses some calls and takes others departs: unsupported is who takes none.
-            departure = Departure(f"takes other calls, but not this one: {refusal}", kind="partial")
-            departure.trial = trial
-            raise departure from refusal
+            # Refusing some calls is a failure; only refusing every call is "unsupported".
+            if self.ledger.comparisons and self.plan.subject.abilities.complete:
+                departure = refuses(refusal)
+                departure.trial = trial
+                raise departure from refusal
+            return False
+        if self.ledger.comparisons == comparisons:
+            self.ledger.cases = cases
+            return False
+        self.ledger.meet_classes(classes.met(self.cell.op, call))
+        return True
 
     def trial(self, call: Call, regime: str, dtype: torch.dtype) -> Trial:
         """A trial of this cell."""
@@ -439,6 +460,11 @@ class Search:
             deep=plan.profile.deep,
             announce=plan.announce,
         )
+
+
+def refuses(refusal: Exception) -> Departure:
+    """A call refused by a subject that takes others."""
+    return Departure(f"takes other calls, but not this one: {refusal}", kind="partial")
 
 
 def evaluated(op: Op, call: Call) -> Call:
@@ -505,6 +531,14 @@ def draw_each(
     seed(stream(name))(search(examples_of))()
 
 
+def run_whole(check: Check, trial: Trial) -> None:
+    """The check, in which a subject may raise what would end this process."""
+    try:
+        check.run(trial)
+    except (SystemExit, GeneratorExit) as error:
+        trial.depart(f"raised {named(error)}", kind="exception")
+
+
 def run_check(check: Check, trial: Trial) -> None:
     """The check; a departure remembers the trial it was found in."""
     if (crash := excuse(trial, trial.subject.name, crash=True)) is not None:
@@ -515,7 +549,7 @@ def run_check(check: Check, trial: Trial) -> None:
     try:
         with undisturbed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's and the subject's are not under test
-            check.run(trial)
+            run_whole(check, trial)
     except Departure as departure:
         known = excuse(trial, trial.subject.name, details=departure.details)
         if known is None:
@@ -584,7 +618,7 @@ def rerun(check: Check, trial: Trial, *, thorough: bool = True) -> Failure | Non
     except Departure as departure:
         return Failure(trial, departure)
     except Unsupported as refusal:
-        return Failure(trial, Departure(f"refuses this call: {refusal}", kind="partial"))
+        return Failure(trial, refuses(refusal))
     except InvalidCall:
         pass
     return None
@@ -619,13 +653,18 @@ def status(search: Search, failure: Failure | None) -> tuple[str, str]:
         return "fail", failure.departure.message
     if search.stopped is not None:
         return "unsupported", str(search.stopped)
-    passed_over = ", ".join(ledger.unsupported)
-    if not ledger.comparisons and passed_over:
-        return "unsupported", passed_over
+    return of_ledger(ledger)
+
+
+def of_ledger(ledger: Ledger) -> tuple[str, str]:
+    """The word for a search that found no failure, and why."""
+    refused = ", ".join(ledger.unsupported)
     if not ledger.comparisons:
-        return "not run", "nothing was compared"
+        return ("unsupported", refused) if refused else ("not run", "nothing was compared")
+    if refused:
+        return "in part", f"refuses {ledger.unsupported.total():,} calls: {refused}"
     if ledger.fault_count:
         return "torch fault", ledger.faults[0].message
     if ledger.known:
         return "known", ledger.known.most_common(1)[0][0]
-    return "pass", f"unsupported: {passed_over}" if passed_over else ""
+    return "pass", ""

@@ -10,6 +10,8 @@ import pytest
 from parity_tests.cli import main
 from parity_tests.report.compare import Change, compare, text
 from parity_tests.report.exports import junit, markdown
+from parity_tests.report.failing import without_result
+from parity_tests.report.merge import failing_below
 from parity_tests.report.render import render_comparison, write
 from parity_tests.test_report import Json, cell, report, reproduction
 
@@ -61,12 +63,25 @@ def test_every_kind_of_change_has_its_section() -> None:
     ]
     assert whats(found.added) == ["new forward float32"]
     assert whats(found.removed) == ["gone forward float32"]
+    assert found.worse
     assert found.common == 6
 
 
 def test_equal_runs_say_so() -> None:
     run = report([cell()])
     assert text(compare(run, run)) == "0 newly failing, 0 fixed; 1 cells in both runs\n"
+
+
+@pytest.mark.parametrize("status", ["not run", "unsupported"])
+def test_what_has_no_result_any_more_is_lost_and_not_fixed(status: str) -> None:
+    before, after = report([cell(**FAILING), cell("b")]), report([cell(status=status), cell("b")])
+    found = compare(before, after)
+    assert whats(found.lost) == ["conv1d forward float32"]
+    assert not found.fixed
+    assert found.worse
+    assert "1 without a result now" in text(found)
+    assert not compare(after, after).worse
+    assert compare(before, report([cell(**FAILING)])).worse  # a cell less
 
 
 def test_one_device_is_compared_with_another() -> None:
@@ -119,17 +134,30 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "Fixed (1)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"cells": []}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(None, "{", "[]", "{}", '{"cells": []}', '"text"', "null"),
+        json.dumps(report([]) | {"schema": 2}),
+        json.dumps(report([]) | {"cells": [{}]}),
+        json.dumps(report([]) | {"cells": {}}),
+    ],
+)
 def test_what_is_no_report_is_one_line(
     content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "report.json"
     if content is not None:
         file.write_text(content)
-    assert main(["compare", str(file), str(file)]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "report.json" in said
+    for command in (
+        ["compare", str(file), str(file)],
+        ["faults", str(file)],
+        ["evidence", str(file)],
+    ):
+        assert main(command) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "report.json" in said
 
 
 RUN = report(
@@ -140,6 +168,15 @@ RUN = report(
         cell("tanh", status="not run", reason="interrupted"),
     ]
 )
+
+
+def test_the_console_says_why_cells_have_no_result() -> None:
+    assert list(without_result(RUN)) == ["no result in 1 cell: interrupted"]
+
+
+def test_of_excused_failures_no_share_is_told() -> None:
+    assert failing_below([cell(), cell()]) is not None
+    assert failing_below([cell(), cell(status="known")]) is None
 
 
 def test_junit_has_a_test_case_per_cell() -> None:

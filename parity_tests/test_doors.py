@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,9 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from parity_tests import Adapter, case_files, check_op, parametrize_with_checks
+from parity_tests import Abilities, Adapter, case_files, check_op, parametrize_with_checks
 from parity_tests.cli import EXIT, USAGE, main
+from parity_tests.op import Call
+from parity_tests.ops import OPS
 from parity_tests.progress import Progress
+from parity_tests.recipe import Recipe
+from parity_tests.reproduce import script
 
 HERE = Path(__file__).parent
 PAGE = (HERE / "docs" / "check_your_kernel.md").read_text(encoding="utf-8")
@@ -99,7 +104,9 @@ def test_each_kind_of_subject_gets_the_verdict_it_should(tmp_path: Path) -> None
             assert cell["reproduction"]["message"] == "the process died in this call, or hung"
             assert cell["reproduction"]["case"]["op"] == op
     assert "leaky_relu fails in 2 cells" in done.stdout
-    assert re.search(r"tried: \d+ cases, \d+ comparisons, \d+ of \d+ parameter", done.stdout)
+    assert re.search(
+        r"tried: \d+ cases, \d+ comparisons, \d+ calls refused, \d+ of \d+ p", done.stdout
+    )
     assert "....." not in done.stdout  # cells are counted instead
     for (op, dtype), cell in cells.items():
         if cell["status"] == "fail":  # each tells its own case, below its own line
@@ -154,6 +161,12 @@ RELU = {"is": "call", "arguments": {"input": {"is": "recipe", "shape": [2]}, "in
         (json.dumps(CASE | {"call": RELU, "subject": "nowhere"}), "unknown subject 'nowhere'"),
         (json.dumps(CASE | {"call": RELU, "dtype": "float33"}), "its call cannot be made"),
         (json.dumps(CASE | {"call": {"is": "recipe", "fil": 1}}), "its call cannot be made"),
+        (json.dumps(CASE | {"call": {"is": "call", "arguments": 3}}), "its call cannot be made"),
+        (json.dumps(CASE | {"call": RELU, "device": 3}), "its call cannot be made"),
+        (json.dumps(CASE | {"call": RELU, "op": ["relu"]}), "unknown op ['relu']"),
+        (json.dumps(CASE | {"call": RELU, "subject": 3}), "its call cannot be made"),
+        ("[1]", "No such file"),
+        ("x" * 5000, "File name too long"),
     ],
 )
 def test_a_wrong_case_is_one_line_and_exit_code_two(
@@ -217,6 +230,8 @@ def test_what_is_accepted_excuses_once_it_has_a_reason_and_while_it_fails(tmp_pa
         (("no_such_module",), "unknown subject 'no_such_module'"),
         (("torch.nn.functional", "--ops", "conv9d"), "unknown operator 'conv9d'"),
         (("torch.nn.functional", "--accept"), "--accept needs a file"),
+        (("torch.nn.functional", "--expectations", "none.toml"), "No such file or directory"),
+        (("torch.nn.functional", "-o", "/dev/null/below"), "nothing can be written to"),
         (("json:dumps",), "'json:dumps' has none of either"),
     ],
 )
@@ -227,6 +242,40 @@ def test_usage_errors_are_one_line_and_exit_with_two(
     assert done.returncode == USAGE
     assert complaint in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("seeds", "--count", "0"), ("planted", "--sample", "0")])
+def test_to_try_nothing_is_no_pass(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = command(tmp_path, "parity_tests", *arguments)
+    assert done.returncode == USAGE
+    assert "must be at least 1" in done.stderr
+
+
+def test_a_commit_is_no_option_of_git(tmp_path: Path) -> None:
+    done = command(tmp_path, "parity_tests", "planted", f"--changed=--output={tmp_path / 'file'}")
+    assert done.returncode == USAGE
+    assert not (tmp_path / "file").exists()
+
+
+def test_exit_codes_are_those_of_the_page() -> None:
+    rows = dict(re.findall(r"^\| (\d) \| (\w+)", PAGE, re.MULTILINE))
+    assert {word: int(code) for code, word in rows.items()} == {**EXIT, "wrong": USAGE}
+
+
+IN_WORKERS = """
+import os
+from torch.nn.functional import relu
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os._exit(3)
+"""
+
+
+def test_a_subject_that_ends_every_worker_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(IN_WORKERS)
+    narrow = ("--ops", "relu", "--checks", "forward", "--profile", "quick", "-n", "1")
+    done = command(tmp_path, "parity_tests", "check", "kernels", *narrow)
+    assert done.returncode == USAGE
+    assert "workers end before their first cell" in done.stdout
 
 
 def test_pytest_runs_the_cells_from_any_folder(tmp_path: Path) -> None:
@@ -256,6 +305,33 @@ def test_a_numpy_function_is_judged() -> None:
     assert not {cell.check.name for cell, _ in stretched.rows} & {"gradients", "transforms", "meta"}
 
 
+def plain_group_norm(
+    input: Tensor, num_groups: int, weight: Any = None, bias: Any = None
+) -> Tensor:
+    return F.group_norm(input, num_groups, weight, bias)
+
+
+def relu_out_of_place(input: Tensor) -> Tensor:
+    return torch.relu(input)
+
+
+def test_a_parameter_that_is_lacking_is_passed_only_where_it_is_not_the_default() -> None:
+    narrow: dict[str, Any] = {"dtypes": ["float64"], "checks": ["forward"]}
+    (group_norm,) = (op for op in OPS if op.name == "group_norm")
+    given = {"input": torch.ones(1, 2), "num_groups": 1, "bias": torch.ones(2)}
+    for eps in (1e-5, np.float64(1e-5), torch.tensor(1e-5, dtype=torch.float64)):
+        assert group_norm.passed(plain_group_norm, {**given, "eps": eps}) == given
+    assert "eps" in group_norm.passed(plain_group_norm, {**given, "eps": 1e-3})
+    assert "eps" in group_norm.passed(F.group_norm, {**given, "eps": 1e-5})
+    ((_, outcome),) = check_op("relu", relu_out_of_place, **narrow).rows
+    assert "unexpected keyword argument 'inplace'" in outcome.reason
+    assert outcome.failure is not None
+    assert outcome.failure.trial.call.arguments["inplace"] is True
+    assert outcome.ledger.comparisons
+    default = Call({"input": Recipe((2,)), "inplace": False})
+    assert "inplace" not in script(replace(outcome.failure.trial, call=default))
+
+
 def no_meta_kernel(input: Tensor) -> Tensor:
     if input.is_meta:
         raise NotImplementedError("no kernel for the meta device")
@@ -283,6 +359,38 @@ def test_a_judgement_reads_well_as_text_and_in_a_notebook() -> None:
 def test_unknown_names_are_refused(name: str, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="unknown"):
         check_op(name, torch.tanh, **options)
+
+
+def test_to_judge_nothing_is_refused() -> None:
+    for name in ("", "relu,tanh"):
+        with pytest.raises(ValueError, match="unknown operator"):
+            check_op(name, torch.tanh)
+    with pytest.raises(ValueError, match="no cell of tanh"):
+        check_op("tanh", torch.tanh, checks=["buffers"])
+    with pytest.raises(ValueError, match="no cell of tanh"):
+        parametrize_with_checks({"tanh": torch.tanh}, checks=["buffers"])
+
+
+def test_threads_are_left_as_found() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    check_op("tanh", torch.tanh, checks=["forward"], dtypes=["float64"], profile="quick")
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"rounding": "twice"}, {"dtypes": ("float33",)}, {"dtypes": "f"}, {"derivatives": 3}],
+)
+def test_a_wrong_ability_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Abilities(**options)
+
+
+def test_an_adapter_converts_in_both_directions() -> None:
+    with pytest.raises(ValueError, match="go together"):
+        Adapter(SimpleNamespace(), native=lambda t: t.numpy())
 
 
 NARROW: dict[str, Any] = {"checks": ["forward"], "dtypes": ["float32"]}
@@ -321,3 +429,67 @@ def test_every_block_of_the_page_works_as_printed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = command(tmp_path, "pytest", "-q", "test_mine.py")
     assert "1 passed" in done.stdout, done.stdout
+
+
+LEAVES = """
+import sys
+import torch
+import torch.nn.functional as F
+from parity_tests import Adapter
+
+def relu(input, inplace=False):
+    if input.dim() > 1:
+        raise LookupError("no such plan")  # here
+    return F.relu(input, inplace)
+
+def tanh(input):
+    sys.exit("no more")
+
+def sigmoid(input):
+    y = torch.sigmoid(input)
+    input.data.zero_()
+    return y
+
+def softsign(input):
+    return input
+"""
+
+
+def test_what_an_own_exception_says_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(LEAVES)
+    narrow = (
+        "--checks",
+        "forward,purity",
+        "--dtypes",
+        "float64",
+        "--profile",
+        "quick",
+        "-n",
+        "1",
+    )
+    done = command(
+        tmp_path, "parity_tests", "check", "kernels", "--ops", "relu,tanh,sigmoid", *narrow
+    )
+    assert done.returncode == EXIT["FAIL"]
+    assert re.search(r'raised at \S+kernels.py:9, in relu: raise LookupError\("no', done.stdout)
+    assert "raised SystemExit: no more" in done.stdout
+    assert "died" not in done.stdout
+    assert "not judged, 1 unknown: softsign" in done.stdout
+    report = json.loads((tmp_path / "parity-report" / "report.json").read_text(encoding="utf-8"))
+    assert report["unjudged"] == ["softsign"]
+    assert "--parity-subject=kernels --parity-op=relu,tanh,sigmoid" in report["again"]
+    page = (tmp_path / "parity-report" / "parity.html").read_text(encoding="utf-8")
+    assert "because the suite does not know them: softsign" in page
+    assert report["again"] in page
+    # The script of a check that compares no results asks the suite.
+    found = [c for c in report["cells"] if (c["op"], c["check"]) == ("sigmoid", "purity")]
+    script = found[0]["reproduction"]["script"]
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{HERE.parent}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Departure" in ran.stderr

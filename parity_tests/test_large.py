@@ -1,78 +1,105 @@
 """Integers near 2³¹ and 2⁶³ for every integer argument: reimpl neither hangs nor takes memory.
 
-PyTorch's own tests ask that a size of 2⁶² raises. Every call runs in a process of its own, which
-ends where it takes too long, or more memory than is its share.
+PyTorch's own tests ask that a size of 2⁶² raises. The check ``errors`` compares with torch; here
+more calls are made of reimpl than it makes.
 """
 
 from __future__ import annotations
 
 import os
-import resource
-import signal
+import time
 import warnings
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import reimpl
+from parity_tests.checks import large
+from parity_tests.checks.errors import compare_large
 from parity_tests.op import Call, Op
 from parity_tests.ops import OPS
+from parity_tests.recipe import Recipe
 from parity_tests.search import rounds_of_calls
+from parity_tests.subjects import Subject
+from parity_tests.trial import Departure, Trial
 
-LARGE = (2**31, 2**55, 2**62, 2**63 - 1, 2**63, -(2**63))
-SECONDS = 20  # of processor time: honest calls take thousandths
-MEMORY = 6 << 30
 FUNCTIONS = [op for op in OPS if not op.is_module]
 
 
-def enlarged(call: Call) -> Iterator[Call]:
-    """The call with one of its integers made large, each in turn."""
-    for i, (name, value) in enumerate(call.arguments.items()):
-        for number in (LARGE[(i + k) % len(LARGE)] for k in range(3)):
-            made: Any = None
-            if type(value) is int:
-                made = number
-            elif isinstance(value, tuple | list) and value and type(value[-1]) is int:
-                made = type(value)([*value[:-1], number])
-            if made is not None:
-                yield replace(call, arguments={**call.arguments, name: made}, wanted=())
-
-
-def ended_well(op: Op, call: Call) -> bool:
-    """Whether the call returns, or raises what torch may raise for a number, in its own process."""
-    child = os.fork()
-    if not child:
-        limited()
-        try:
-            op.run(vars(reimpl)[op.name], call, call.tensors(torch.float32))
-        except (RuntimeError, ValueError, TypeError, IndexError, OverflowError):
-            pass
-        except BaseException:
-            os._exit(1)
-        finally:
-            os._exit(0)
-    return os.waitpid(child, 0)[1] == 0
-
-
-def limited() -> None:
-    """This process, a child, may take so much time and memory."""
-    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    warnings.simplefilter("ignore")
+def outcome_of(op: Op, call: Call) -> large.Outcome:
+    """What the call raises, or nothing; other exceptions than torch may raise end its process."""
+    try:
+        op.run(vars(reimpl)[op.name], call, call.tensors(torch.float32))
+    except (RuntimeError, ValueError, TypeError, IndexError, OverflowError, MemoryError):
+        pass
+    except BaseException:
+        os._exit(1)
+    return []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a process with CUDA cannot be forked")
 @pytest.mark.parametrize("op", FUNCTIONS, ids=lambda op: op.name)
 def test_large_numbers_neither_hang_nor_crash(op: Op) -> None:
     call = rounds_of_calls(op, "ordinary", examples=2, seed=0)[-1]
-    for large in enlarged(call):
-        assert ended_well(op, large), f"{op.name}({large})"
+    calls = [made for k in range(3) for made, _ in large.enlarged(op, call, k)]
+    # A pyramid is a list of as many levels as asked for: it ends when memory does.
+    calls = [made for made in calls if made.arguments.get("levels") != 2**31]
+    found = large.apart(partial(outcome_of, op), calls, seconds=20)
+    assert [f"{op.name}({c})" for c, said in zip(calls, found, strict=True) if said is None] == []
+
+
+def hang() -> Any:
+    while True:
+        time.process_time()
+
+
+def refuse() -> Any:
+    raise RuntimeError("too large")
+
+
+def convolving(react: Callable[[], Any]) -> Callable[..., Any]:
+    """Convolution, with another reaction to large numbers."""
+
+    def conv2d(*args: Any, **options: Any) -> Any:
+        given = [
+            n
+            for v in (*args, *options.values())
+            for n in (v if isinstance(v, tuple | list) else (v,))
+        ]
+        large = any(type(n) is int and abs(n) >= 2**31 for n in given)
+        return react() if large else F.conv2d(*args, **options)
+
+    return conv2d
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a process with CUDA cannot be forked")
+@pytest.mark.parametrize(
+    ("react", "number", "complaint"),
+    [
+        (lambda: torch.zeros(1), -(2**31), "accepted what torch rejects"),
+        (refuse, 2**62, "rejected what torch accepts"),
+        (hang, -(2**31), "takes more than 2 s"),
+        (lambda: os._exit(3), -(2**31), "ends its process"),
+    ],
+)
+def test_a_subject_is_asked_for_large_numbers(
+    react: Any, number: int, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "SUBJECTS_SECONDS", 2)
+    monkeypatch.setattr(large, "LARGE", (number,))
+    call = Call({"input": Recipe((1, 1, 4, 4)), "weight": Recipe((1, 1, 2, 2)), "stride": 1})
+    (op,) = (op for op in OPS if op.name == "conv2d")
+    subject = Subject("yours", (SimpleNamespace(conv2d=convolving(react)),))
+    trial = Trial(op, "errors", call, subject, torch.float32, "cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in a run
+        with pytest.raises(Departure, match=complaint):
+            compare_large(trial)
 
 
 @pytest.mark.parametrize("size", [2**55, 2**62, 2**63 - 1, 2**63])

@@ -112,6 +112,8 @@ def report(cells: list[Json], **changes: Any) -> Json:
         "seconds": 61.0,
         "devices": sorted({c["device"] for c in cells}),
         "absent": ["cuda"],
+        "unjudged": [],
+        "again": "",
         "versions": {"python": "3.11", "torch": "2.13.0"},
         "environment": {"commit": "0123abcd", "mkl": True, "gpu": None, "cores": 2},
         "declared": len(cells),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ import torch
 from torch import Tensor
 
 from parity_tests import Adapter, check_op
-from parity_tests.subjects import load
+from parity_tests.ops import OPS
+from parity_tests.subjects import TORCH, Subject, load, unjudged
 from parity_tests.subjects.adapter import Abilities
 
 HERE = "parity_tests.subjects"
@@ -93,9 +96,74 @@ def test_who_does_not_claim_every_call_may_pass_some_over(complete: bool) -> Non
     assert judged.passed is not complete
     ((_, outcome),) = judged.rows
     if not complete:
-        assert outcome.reason == "unsupported: your relu: only matrices"
-        assert outcome.ledger.unsupported["your relu: only matrices"]
+        assert outcome.status == "in part"
+        refused = outcome.ledger.unsupported["your relu: only matrices"]
+        assert outcome.reason == f"refuses {refused} calls: your relu: only matrices"
         assert outcome.ledger.comparisons
+
+
+def refusing(refused: Callable[[Tensor], bool]) -> Any:
+    """A relu that refuses some inputs."""
+
+    def relu(input: Tensor, inplace: bool = False) -> Tensor:
+        if refused(input):
+            raise NotImplementedError("not these")
+        return torch.relu_(input) if inplace else torch.relu(input)
+
+    return relu
+
+
+@pytest.mark.parametrize("refused", [lambda x: x.numel() < 4, lambda x: x.numel() >= 4])
+def test_which_call_is_refused_first_does_not_matter(refused: Any) -> None:
+    """The first drawn call is the smallest; to refuse it alone is no way out."""
+    judged = check_op("relu", refusing(refused), checks=["forward"], dtypes=["float64"])
+    ((_, outcome),) = judged.rows
+    assert outcome.status == "fail"
+    assert "takes other calls, but not this one" in outcome.reason
+    assert outcome.failure is not None
+
+
+def test_refused_calls_are_no_cases() -> None:
+    """Neither they nor their parameters' values count as tried."""
+    incomplete = Abilities(complete=False, conventions=False)
+    counts = []
+    for refused in (lambda x: x.numel() != 1, lambda _: False):
+        judged = check_op(
+            "relu",
+            refusing(refused),
+            adapter=lambda alone: Adapter(alone, abilities=incomplete),
+            checks=["forward"],
+            dtypes=["float64"],
+        )
+        counts.append(judged.rows[0][1].ledger)
+    some, every = counts
+    assert 0 < some.cases.total() < every.cases.total() / 2
+    assert some.classes.total() < every.classes.total()
+    assert every.cases.total() - some.cases.total() >= some.unsupported.total() > 0
+
+
+UNKNOWN = """
+import math
+from math import sqrt
+import torch
+from torch import Tensor
+from torch.nn.functional import relu, softsign
+
+def gelu(input): return input * 7
+def fused_thing(input): return input
+def _helper(): pass
+silu = lambda input: input
+"""
+
+
+def test_what_the_suite_does_not_know_is_named() -> None:
+    """A module is not right because one of its functions is."""
+    space = ModuleType("space")
+    exec(UNKNOWN, vars(space))
+    judged = {op.name for op in OPS}
+    assert unjudged(Subject("space", (space,)), judged) == ["fused_thing", "gelu", "silu"]
+    assert unjudged(Subject("space", (Adapter(space),)), judged) == ["fused_thing", "gelu", "silu"]
+    assert unjudged(TORCH, judged) == []
 
 
 def test_who_passes_everything_over_is_unsupported() -> None:

@@ -7,10 +7,12 @@ memory that was poisoned before it was freed.
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -30,6 +32,7 @@ from parity_tests.subjects import TORCH, Subject
 T = TypeVar("T")
 
 SMALLEST = 5e-324  # of double precision
+NOT_THE_SUBJECTS = str(Path(__file__).parent), str(Path(torch.__file__).parent)
 SEED = 20  # of torch's generator, for operators and modules that draw from it
 
 
@@ -167,8 +170,11 @@ class Trial:
             raise
         except NotImplementedError as error:
             raise Unsupported(f"{self.subject.name}: {error}") from error
-        except Exception as error:
-            raise Departure(f"raised {named(error)}", kind="exception") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit, for one, would end this process
+            where = {"raised at": line} if (line := raised_at(error)) else {}
+            raise Departure(f"raised {named(error)}", kind="exception", **where) from error
 
     def depart(self, message: str, **details: Any) -> None:
         """The subject is wrong."""
@@ -366,7 +372,14 @@ def of_torch(trial: Trial, run: Callable[[Callable[..., Any]], T]) -> T | None:
         return None
 
 
-def named(error: Exception) -> str:
+def raised_at(error: BaseException) -> str:
+    """The last line of the subject's own code that the exception went through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not f.filename.startswith(NOT_THE_SUBJECTS)]
+    return f"{own[-1].filename}:{own[-1].lineno}, in {own[-1].name}: {own[-1].line}" if own else ""
+
+
+def named(error: BaseException) -> str:
     """The exception's type and the first line of its message."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"

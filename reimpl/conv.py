@@ -254,4 +254,6 @@ def windows_over(op: str, size: Ints, kernel: Ints, s: Ints, pads: Amounts, d: I
             f"{op}: weight must span no more than the padded input, got kernel {kernel} with "
             f"dilation {d} for an input of {size} with padding {pads}"
         )
-    return Windows(size, positions, kernel, s, tuple([lo for lo, _ in pads]), d)
+    windows = Windows(size, positions, kernel, s, tuple([lo for lo, _ in pads]), d).nearby
+    arguments.storable(op, "padding", pads, windows.extent, torch.uint8)
+    return windows

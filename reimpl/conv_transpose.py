@@ -9,6 +9,7 @@ input of the convolution that is transposed), *M input and *L output positions, 
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from reimpl import arguments
@@ -204,4 +205,5 @@ def _windows_under(
             f"{op}: padding must leave an output of at least one entry per axis, got {p} "
             f"for an output of size {size}"
         )
-    return Windows(size, positions, kernel, s, p, d)
+    arguments.storable(op, "stride", (s, d), size, torch.uint8)
+    return Windows(size, positions, kernel, s, p, d).nearby

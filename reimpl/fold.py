@@ -152,7 +152,9 @@ def _windows(
             f"{op}: kernel_size must span no more than the padded image, got {K} with dilation "
             f"{d} for {size} with padding {p}"
         )
-    return Windows(size, M, K, s, p, d)
+    windows = Windows(size, M, K, s, p, d).nearby
+    arguments.storable(op, "padding", p, windows.extent, torch.uint8)
+    return windows
 
 
 def _pair(op: str, name: str, value: Size, least: int) -> Ints:

@@ -150,6 +150,9 @@ _ONE_AXIS = ("fft", "ifft")
 
 
 def _transformed(op: str, input: Tensor, lengths: Lengths, norm: str | None, sign: int) -> Tensor:
+    shape = [lengths.get(axis, input.shape[axis]) for axis in range(-input.dim(), 0)]
+    name = "n" if op in _ONE_AXIS else "s"
+    arguments.storable(op, name, tuple(lengths.values()), tuple(shape), torch.complex32)
     scale = _scale(op, norm, prod([*lengths.values()]), inverse=sign > 0)
     own = {axis: input.shape[axis] for axis in lengths}
     real = not input.is_complex()

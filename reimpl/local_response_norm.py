@@ -62,7 +62,9 @@ def local_response_norm(
     if input.numel() == 0:
         return input
     (input,) = autocasted((f"avg_pool{min(input.dim() - 1, 3)}d", "pow"), input)
-    arguments.at_least(op, "size", size, 1)
+    size = arguments.at_least(op, "size", size, 1)
+    # Torch pads by that many channels, and so refuses what no memory holds.
+    arguments.storable(op, "size", size, (*input.shape, size), input.dtype)
     arguments.dtype_among(op, input, (*REALS, torch.int64))
     axis = 1 - input.dim()  # the channels, counted from the end
 
@@ -90,10 +92,13 @@ def _mean(t: Tensor, size: int, axis: int, *, turned: bool = False) -> Tensor:
     """A, or turned Aᵀ: the mean over a window of channels, which are counted from the end."""
 
     def mean(t: Tensor, behind: int) -> Tensor:
+        # No channel is further away than all others: a window may be as large as it likes.
+        others = t.shape[axis] - 1
+        before, after = min(behind, others), min(size - 1 - behind, others)
         shape = list(t.shape)
-        shape[axis] = size - 1
-        behind_, ahead = t.new_zeros(shape).split((behind, size - 1 - behind), axis)
-        total = torch.cat((behind_, t, ahead), axis).unfold(axis, size, 1).sum(-1)
+        shape[axis] = before + after
+        zeros, ahead = t.new_zeros(shape).split((before, after), axis)
+        total = torch.cat((zeros, t, ahead), axis).unfold(axis, before + 1 + after, 1).sum(-1)
         return total / size if t.is_floating_point() else total.div(size, rounding_mode="trunc")
 
     back, ahead = size // 2, (size - 1) // 2

@@ -8,6 +8,7 @@ Letters: N samples, C channels, *L input and *M output positions, *K taps.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -179,6 +180,8 @@ def _adaptive_max_pool(
         output_size = [l if m is None else m for l, m in zip(L, output_size, strict=True)]
     M = arguments.per_axis(op, "output_size", output_size, rank, 0)
     arguments.storable(op, "output_size", output_size, (*input.shape[:-rank], *M), torch.int64)
+    if prod(M) >= 2**28:  # the lists of windows below take longer to run out of memory
+        input.new_empty((*input.shape[:-rank], *M))
     looks = [
         Adaptive(l, m) if m == 0 or l % m else Regular(l, m, l // m, l // m)
         for l, m in zip(L, M, strict=True)

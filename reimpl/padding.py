@@ -112,6 +112,7 @@ def _surround(x: Tensor, amounts: Amounts, value: float) -> Tensor:
             raise RuntimeError(
                 f"pad: pad must crop no more than an axis has, got {(lo, hi)} for size {size}"
             )
+    _storable("pad", x, amounts)
     opposite = tuple([(-lo, -hi) for lo, hi in amounts])
     channels_last = x.dim() in (4, 5) and looks_channels_last(x)
 
@@ -119,6 +120,13 @@ def _surround(x: Tensor, amounts: Amounts, value: float) -> Tensor:
         return lambda t: _framed(t, amounts, value, channels_last)
 
     return linear_map(x, by(amounts, 0.0), by(opposite, 0.0), by(amounts, value))
+
+
+def _storable(op: str, x: Tensor, amounts: Amounts) -> None:
+    """Memory must be able to hold what is padded."""
+    lead = x.dim() - len(amounts)
+    grown = [l + lo + hi for l, (lo, hi) in zip(x.shape[lead:], amounts, strict=True)]
+    arguments.storable(op, "pad", amounts, (*x.shape[:lead], *grown), x.dtype)
 
 
 def _framed(x: Tensor, amounts: Amounts, value: float, channels_last: bool) -> Tensor:
@@ -162,6 +170,7 @@ def _check(op: str, x: Tensor, amounts: Amounts, mode: str) -> None:
                 f"{op}: padding in mode {mode!r} must add at most {most} entries to an input axis "
                 f"of size {size} and not crop more than there are, got {(lo, hi)}"
             )
+    _storable(op, x, amounts)
     if mode == "circular":
         return
     if 0 in x.shape[x.dim() - len(amounts) - 1 :]:  # torch's kernels want channels, too

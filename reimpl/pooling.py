@@ -58,7 +58,7 @@ def pooled_windows(
             f"{op}: kernel_size must span no more than the padded input, got {K} with "
             f"dilation {d} for an input of {size} with padding {p}"
         )
-    return Windows(size, tuple(M), K, s, p, d)
+    return Windows(size, tuple(M), K, s, p, d).nearby
 
 
 def pooled_positions(size: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:

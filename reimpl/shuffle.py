@@ -29,6 +29,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
     Raises:
         RuntimeError: factor not positive, channels no multiple of r², fewer than three axes.
+        ValueError: a factor whose square does not fit in 64 bits.
         TypeError: a value of the wrong kind.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pixel_shuffle.html
@@ -38,6 +39,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
              [2, 3]]])
     """
     r = _checked("pixel_shuffle", input, "upscale_factor", upscale_factor)
+    if r * r >= 2**63:
+        raise ValueError(f"pixel_shuffle: upscale_factor squared must fit in 64 bits, got {r}")
     _divisible("pixel_shuffle", input, -3, r * r, f"upscale_factor={r}, squared")
     channels_last = input.dim() == 4 and looks_channels_last(input)
     y = linear_map(followed(input), lambda t: _to_blocks(t, r), lambda t: _to_channels(t, r))

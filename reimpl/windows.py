@@ -27,6 +27,14 @@ def spanned(positions: int, kernel: int, stride: int, dilation: int) -> int:
     return stride * (positions - 1) + dilation * (kernel - 1) + 1
 
 
+FAR = 2**31  # steps from here on, which meet nothing
+
+
+def near(count: int, step: int) -> int:
+    """The step between ``count`` taps or windows; any will do for a single one, a far one not."""
+    return 1 if count == 1 and step >= FAR else step
+
+
 class Windows(NamedTuple):
     """The geometry of all windows over a grid.
 
@@ -41,6 +49,14 @@ class Windows(NamedTuple):
     stride: Ints
     padding: Ints  # in front
     dilation: Ints
+
+    @property
+    def nearby(self) -> Windows:
+        """The same windows; far strides and dilations, which need not fit in 64 bits, are gone."""
+        return self._replace(
+            stride=tuple(map(near, self.positions, self.stride)),
+            dilation=tuple(map(near, self.kernel, self.dilation)),
+        )
 
     @property
     def reach(self) -> Ints:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from parity_tests import experiments
+from parity_tests.checks import large
 from parity_tests.expectations import excuse
 from parity_tests.experiments import outputs_of
 from parity_tests.op import Bad, Call
@@ -35,6 +36,8 @@ def errors(trial: Trial) -> None:
     for call in off_by_one(trial.call):
         if not empty(call):
             compare_verdicts(trial, call, None)
+    if trial.one_in(large.ASKED, "large") and large.can_ask(trial) and not empty(trial.call):
+        compare_large(trial)
 
 
 def other_kinds(trial: Trial) -> Iterator[Bad]:
@@ -86,9 +89,44 @@ def compare_verdicts(trial: Trial, call: Call, bad: Bad | None) -> None:
         return
     expected = outcome(trial, trial.torch, call)
     got = outcome(trial, trial.target, call)
-    trial.ledger.comparisons += 1
     if isinstance(expected, Exception) != isinstance(got, Exception):
         expected = arbitrated(trial, call, got, expected)
+    compare_outcomes(trial, call, bad, expected, got)
+
+
+def compare_large(trial: Trial) -> None:
+    """The same for integers near 2³¹ and 2⁶³, each call in a process of its own."""
+    calls = [
+        (call, bad)
+        for call, bad in large.enlarged(trial.op, trial.call)
+        if not excuse(replace(trial, call=call), crash=True)
+    ]
+    of_torch = large.torchs_outcomes(trial, [call for call, _ in calls], outcome)
+    told = [(*pair, said) for pair, said in zip(calls, of_torch, strict=True) if said is not None]
+    of_subject = large.subjects_outcomes(trial, [call for call, _, _ in told], outcome)
+    for (call, bad, expected), got in zip(told, of_subject, strict=True):
+        if got is None:
+            trial.depart(
+                f"ends its process, takes more than {large.SUBJECTS_SECONDS} s or too much memory: "
+                f"{trial.op.name}({call})",
+                kind="crash",
+                call=call,
+            )
+            continue  # of torch as the subject, which may be excused
+        if isinstance(expected, Exception) != isinstance(got, Exception):
+            others = large.others_outcomes(trial, call, outcome)
+            if any(isinstance(o, Exception) == isinstance(got, Exception) for o in others if o):
+                trial.ledger.torch_cannot += 1  # torch does not agree with itself
+                continue
+            expected = unless_known(trial, call, got, expected)
+        compare_outcomes(trial, call, bad, expected, got)
+
+
+def compare_outcomes(
+    trial: Trial, call: Call, bad: Bad | None, expected: Outcome, got: Outcome
+) -> None:
+    """Both accept and return the same shapes, or both reject in the same way."""
+    trial.ledger.comparisons += 1
     if bad is not None and isinstance(expected, Exception):
         trial.ledger.rejected[f"{bad.argument}: {bad.what}"] += 1
     what = f"{trial.op.name}({call})" + (f" [{bad.argument}: {bad.what}]" if bad else "")
@@ -117,15 +155,20 @@ def arbitrated(trial: Trial, call: Call, got: Outcome, expected: Outcome) -> Out
     """
     native = native_outcome(trial, call)
     if isinstance(native, Exception) != isinstance(got, Exception):
-        kind = "rejected" if isinstance(got, Exception) else "accepted"
-        known = excuse(replace(trial, call=call), details={"kind": kind})
-        if known is None:
-            return expected
-        trial.ledger.excuse(trial, known.reason)
-        return got  # what torch accepts there is an accident, and no measure for anyone
+        return unless_known(trial, call, got, expected)
     message = f"accepted by one back end, rejected by another: {trial.op.name}({call})"
     replace(trial, call=call).blame("torch", message, kind="accepted")
     return native
+
+
+def unless_known(trial: Trial, call: Call, got: Outcome, expected: Outcome) -> Outcome:
+    """Torch's outcome, or the subject's where torch is known to accept or reject by accident."""
+    kind = "rejected" if isinstance(got, Exception) else "accepted"
+    known = excuse(replace(trial, call=call), details={"kind": kind})
+    if known is None:
+        return expected
+    trial.ledger.excuse(trial, known.reason)
+    return got
 
 
 def compare_exceptions(

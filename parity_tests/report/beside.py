@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from parity_tests.files import of_json
 from parity_tests.report.cells import Json
 
 FILES = ("planted", "bench", "bench-cuda", "power")
@@ -16,11 +16,11 @@ FILES = ("planted", "bench", "bench-cuda", "power")
 
 def beside(folder: Path) -> dict[str, Json]:
     """The newest of each: left by a command in the reports' folder, or kept as evidence."""
-    found = {}
+    found: dict[str, Json] = {}
     for name in FILES:
         for file in (folder / f"{name}.json", folder / "evidence" / f"{name}.json"):
-            if file.exists():
-                found[name] = json.loads(file.read_text(encoding="utf-8"))
+            if file.exists() and (read := of_json(file)) is not None:
+                found[name] = read
                 break
     return found
 

@@ -29,6 +29,7 @@ STATUSES = {
         Status("fail", "fail", "The subject is wrong, raises, crashes or takes too long."),
         Status("torch fault", "fault", "The subject is right and torch is wrong."),
         Status("known", "known", "A departure excused by the expectations file, with its reason."),
+        Status("in part", "inpart", "It refuses some calls, as it says; the others pass."),
         Status("unsupported", "unsupported", "The subject lacks it, or says NotImplementedError."),
         Status("not run", "notrun", "Interrupted, blocked, or nothing was compared: no result."),
     )

@@ -64,6 +64,7 @@ def row(cell: Cell, outcome: Outcome, cases: Path) -> dict[str, Any]:
         "bounded": ledger.bounded,
         "unbounded": ledger.unbounded,
         "torch_cannot": ledger.torch_cannot,
+        "refused": dict(ledger.unsupported),
         "histogram": {str(k): v for k, v in sorted(ledger.histogram.items())},
         "by_length": {str(k): number(v) for k, v in sorted(ledger.by_length.items())},
         "worst_call": ledger.worst_call,

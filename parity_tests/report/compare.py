@@ -18,7 +18,11 @@ from parity_tests.report.charts import two_digits
 Json = Mapping[str, Any]
 Key = tuple[str, ...]
 
+WITHOUT_RESULT = ("not run", "unsupported")
 MOVED = 2.0  # times: a worst error that changes by less is not worth a line
+SCHEMA = 1
+KEYS = {"schema": int, "subject": str, "cells": list, "versions": dict, "environment": dict}
+NEEDED = {"op", "check", "dtype", "device", "status", "worst", "worst_torch", "bounded", "reason"}
 SHOWN = 20  # lines of a section on a terminal; the page has all
 
 
@@ -47,6 +51,7 @@ class Comparison:
 
     environment: list[Change] = field(default_factory=list)
     newly_failing: list[Change] = field(default_factory=list)
+    lost: list[Change] = field(default_factory=list)  # had a result, and have none any more
     fixed: list[Change] = field(default_factory=list)
     other: list[Change] = field(default_factory=list)
     moved: list[Change] = field(default_factory=list)
@@ -60,6 +65,7 @@ class Comparison:
         return (
             ("What differs between the runs", self.environment),
             ("Newly failing", self.newly_failing),
+            ("Without a result now", self.lost),
             ("Fixed", self.fixed),
             ("Another status", self.other),
             ("Worst error moved more than twofold", self.moved),
@@ -68,23 +74,43 @@ class Comparison:
         )
 
     @property
+    def worse(self) -> bool:
+        """Whether a cell newly fails, or tells nothing any more."""
+        return bool(self.newly_failing or self.lost or self.removed)
+
+    @property
     def headline(self) -> str:
         """The comparison in a sentence."""
         failing, fixed = len(self.newly_failing), len(self.fixed)
-        return f"{failing} newly failing, {fixed} fixed; {self.common} cells in both runs"
+        gone = len(self.lost) + len(self.removed)
+        lost = f" {gone} without a result now," if gone else ""
+        return f"{failing} newly failing,{lost} {fixed} fixed; {self.common} cells in both runs"
 
 
 def load(file: Path) -> Json:
     """A run's report.json."""
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
-        keys = ("subject", "cells", "versions", "environment")
-        if not all(key in report for key in keys):
-            raise NoReport(f"{file} is no report: it lacks one of {', '.join(keys)}")
-    except (OSError, ValueError, TypeError) as error:
-        raise error if isinstance(error, NoReport) else NoReport(f"{file}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise NoReport(f"{file}: {error}") from error
+    if problem := wrong(report):
+        raise NoReport(f"{file} is no report: {problem}")
     found: Json = report
     return found
+
+
+def wrong(report: Any) -> str:
+    """What a report lacks or has in another form than this version reads; or nothing."""
+    if not isinstance(report, dict):
+        return "it is no object"
+    for key, kind in KEYS.items():
+        if not isinstance(report.get(key), kind):
+            return f"its {key!r} is missing, or of another type"
+    if report["schema"] != SCHEMA:
+        return f"its schema is {report['schema']}, this version reads {SCHEMA}"
+    if not all(isinstance(cell, dict) and cell.keys() >= NEEDED for cell in report["cells"]):
+        return f"a cell lacks one of {', '.join(sorted(NEEDED))}"
+    return ""
 
 
 def compare(before: Json, after: Json) -> Comparison:
@@ -140,6 +166,8 @@ def sort_of(found: Comparison, was: Json, cell: Json) -> list[Change]:
     """Where a change of status belongs."""
     if cell["status"] == "fail":
         return found.newly_failing
+    if cell["status"] in WITHOUT_RESULT:
+        return found.other if was["status"] in WITHOUT_RESULT else found.lost
     return found.fixed if was["status"] == "fail" else found.other
 
 

@@ -29,11 +29,13 @@ class Covered:
 
     cases: int
     comparisons: int
+    refused: int  # calls that the subject refused: nothing of them was compared
     shares: tuple[Share, ...]
 
     def __str__(self) -> str:
-        counts = f"{self.cases:,} cases, {self.comparisons:,} comparisons"
-        return ", ".join([counts, *map(str, self.shares)])
+        counts = [f"{self.cases:,} cases", f"{self.comparisons:,} comparisons"]
+        counts += [f"{self.refused:,} calls refused"] if self.refused else []
+        return ", ".join([*counts, *map(str, self.shares)])
 
     @property
     def untried(self) -> tuple[tuple[str, str], ...]:
@@ -53,6 +55,7 @@ def covered(report: Json) -> Covered:
     return Covered(
         sum(cell["cases"] for cell in report["cells"]),
         sum(cell["comparisons"] for cell in report["cells"]),
+        sum(sum(cell.get("refused", {}).values()) for cell in report["cells"]),
         tuple(share for share in (pairs(report), classes(report)) if share.possible),
     )
 

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from parity_tests.files import of_json, put
+
 Json = dict[str, Any]
 
 SCHEMA = 1
@@ -46,7 +48,7 @@ def written(found: Json, folder: Path) -> Path:
     file = folder / f"{found['device']}-torch-{torch}-{found['subject'].replace(':', '-')}.json"
     cells = ",\n".join(json.dumps(cell) for cell in found.pop("cells"))
     head = json.dumps(found, indent=1)[:-2]
-    file.write_text(f'{head},\n "cells": [\n{cells}\n]}}\n', encoding="utf-8")
+    put(file, f'{head},\n "cells": [\n{cells}\n]}}\n')
     return file
 
 
@@ -54,7 +56,9 @@ def kept(folder: Path, report: Mapping[str, Any]) -> list[Json]:
     """Evidence of the same subject on devices that the run had not, the newest of each."""
     newest: dict[str, Json] = {}
     for file in sorted(folder.glob("*-torch-*.json")):
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = of_json(file)
+        if found is None or not {"device", "subject", "started"} <= found.keys():
+            continue
         device = found["device"]
         if device in report["devices"] or found["subject"] != report["subject"]:
             continue

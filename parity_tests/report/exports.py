@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from parity_tests.files import put
 from parity_tests.report.cells import seeds_of
 
 Json = Mapping[str, Any]
@@ -24,9 +26,11 @@ ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def write_exports(report: Json, folder: Path) -> None:
     """junit.xml, summary.md and cells.npz."""
-    (folder / "junit.xml").write_text(junit(report), encoding="utf-8")
-    (folder / "summary.md").write_text(markdown(report), encoding="utf-8")
-    np.savez_compressed(folder / "cells.npz", **columns(report))
+    put(folder / "junit.xml", junit(report))
+    put(folder / "summary.md", markdown(report))
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **columns(report))
+    put(folder / "cells.npz", packed.getvalue())
 
 
 def junit(report: Json) -> str:

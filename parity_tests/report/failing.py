@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from parity_tests.report.cells import seeds_of
 
 Json = Mapping[str, Any]
+REASONS = 5  # on the console; the page has all
 
 
 def summary(report: Json, *, crashes_only: bool = False) -> Iterator[str]:
@@ -24,6 +26,17 @@ def summary(report: Json, *, crashes_only: bool = False) -> Iterator[str]:
         for cell in cells:
             yield f"  {named(cell, report)}: {cell['reason']}"
             yield from (f"    {line}" for line in told(cell) or [f"rerun: {rerun(report, cell)}"])
+
+
+def without_result(report: Json) -> Iterator[str]:
+    """Why cells have no result: each reason once."""
+    reasons = Counter(
+        (cell["reason"].strip().splitlines() or ["no reason was given"])[-1]
+        for cell in report["cells"]
+        if cell["status"] == "not run"
+    )
+    for reason, count in reasons.most_common(REASONS):
+        yield f"no result in {count:,} cell{'s' if count > 1 else ''}: {reason}"
 
 
 def fails(cell: Json, required: set[str]) -> bool:
@@ -50,7 +63,9 @@ def told(cell: Json) -> list[str]:
     found = cell["reproduction"]
     if found is None:
         return []
-    return [f"call ({found['regime']}): {found['call']}", f"replay: {found['command']}"]
+    where = found["details"].get("raised at")
+    lines = [f"raised at {where}"] if where else []
+    return [f"call ({found['regime']}): {found['call']}", *lines, f"replay: {found['command']}"]
 
 
 def rerun(report: Json, cell: Json) -> str:

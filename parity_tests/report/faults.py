@@ -11,6 +11,7 @@ from typing import Any
 
 from parity_tests import expectations
 from parity_tests.expectations import Expectation
+from parity_tests.files import put
 from parity_tests.reproduce import replay, script, trial_of
 from parity_tests.trial import Departure
 
@@ -27,7 +28,7 @@ def write(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
         name = f"{number:02}-{re.sub('[^a-z0-9_]+', '-', entry.op.split('|')[0].lower())}.md"
         code = reproduced(entry)
         written = text(entry, met[entry.reason], report, code, output_of(code))
-        (folder / name).write_text(written, encoding="utf-8")
+        put(folder / name, written)
         yield f"{name}{'' if code else ' (no script)'}: {entry.reason}"
 
 

@@ -109,6 +109,7 @@ FACTS = {
     "bound": "bound",
     "over": "over",
     "wrong": "wrong elements",
+    "raised at": "raised at",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from parity_tests.files import left_out, put
 from parity_tests.report import claims
 from parity_tests.report.beside import beside
 from parity_tests.report.compare import Comparison
@@ -21,17 +22,28 @@ HERE = Path(__file__).parent
 
 def write(report: Mapping[str, Any], folder: Path) -> Path:
     """Write the files; returns the page's path. The claims have theirs if they were decided."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report, indent=1, allow_nan=False)
-    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    put(folder / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
     path = folder / "parity.html"
-    path.write_text(render(report, beside(folder)), encoding="utf-8")
+    put(path, with_what_is_beside(report, folder))
     write_exports(report, folder)
     claims_page = folder / "claims.html"
     claims_page.unlink(missing_ok=True)  # another run's
     if report["claims"]:
-        claims_page.write_text(render_claims(report), encoding="utf-8")
+        put(claims_page, render_claims(report))
     return path
+
+
+def with_what_is_beside(report: Mapping[str, Any], folder: Path) -> str:
+    """The page; files beside the report that are not what they should be do not cost it."""
+    others = beside(folder)
+    try:
+        return render(report, others)
+    except (LookupError, TypeError, ValueError, AttributeError, jinja2.UndefinedError) as error:
+        if not others and not report.get("evidence"):
+            raise
+        page = render({**report, "evidence": []}, {})  # raises where it is the report's own fault
+        left_out(f"files in {folder}, or the evidence there", f"{type(error).__name__}: {error}")
+        return page
 
 
 def render(report: Mapping[str, Any], others: Mapping[str, Any] | None = None) -> str:

@@ -118,6 +118,7 @@ class Page:
     failures: tuple[Group, ...]
     faults: tuple[Group, ...]
     known: tuple[Group, ...]
+    in_part: tuple[Group, ...]
     unsupported: tuple[Group, ...]
     unrun: tuple[Group, ...]
     operators: tuple[Operator, ...]
@@ -171,6 +172,7 @@ class Page:
             ("failures", "Failures", self.failures),
             ("faults", "Torch’s faults", self.faults),
             ("known", "Known", self.known),
+            ("inpart", "Supported in part", self.in_part),
             ("unsupported", "Unsupported", self.unsupported),
             ("notrun", "Not run", self.unrun),
         ):
@@ -201,7 +203,7 @@ class Page:
     @cached_property
     def links(self) -> Mapping[str, str]:
         """Where more is said of a cell that has no plain pass."""
-        groups = (*self.known, *self.unsupported, *self.unrun)
+        groups = (*self.known, *self.in_part, *self.unsupported, *self.unrun)
         reasons = {cell.id: group.id for group in groups for cell, _ in group.members}
         own = (group.members for group in (*self.failures, *self.faults))
         return reasons | {one.cell.id: one.cell.target for members in own for one in members}
@@ -230,6 +232,7 @@ def page(report: Json, beside: Mapping[str, Json]) -> Page:
         failures=findings.failures(report, cells),
         faults=findings.torch_faults(report, cells),
         known=tuple(findings.known(report, cells)),
+        in_part=tuple(findings.by_reason(cells, "in part")),
         unsupported=tuple(findings.by_reason(cells, "unsupported")),
         unrun=tuple(findings.by_reason(cells, "not run")),
         operators=tuple(operators(report, cells, axes)),
@@ -302,7 +305,8 @@ def summary(report: Json, cells: Sequence[Cell]) -> str:
         return "An operator that was asked for by name, or that reimpl promises, is unsupported."
     if report["verdict"] == "INCOMPLETE":
         return f"Nothing fails, but {counts['not run']} of {len(cells)} cells have no result."
-    others = [f"{counts[w]} {w}" for w in ("torch fault", "known", "unsupported") if counts[w]]
+    words = ("torch fault", "known", "in part", "unsupported")
+    others = [f"{counts[w]} {w}" for w in words if counts[w]]
     rest = f", {', '.join(others)}" if others else ""
     return f"Nothing fails: of {len(cells)} cells {counts['pass']} pass{rest}."
 

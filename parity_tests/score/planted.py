@@ -19,6 +19,7 @@ from typing import Any
 
 import reimpl
 from parity_tests import planted
+from parity_tests.files import put
 from parity_tests.planted import BLIND, CONTROLS, EQUIVALENT, FAULTS
 from parity_tests.planted.fault import Fault
 from parity_tests.profiles import PROFILES
@@ -56,7 +57,9 @@ def chosen(names: Sequence[str], sample: int | None, since: str | None) -> list[
 def operators_changed(since: str) -> set[str]:
     """The operators whose own file in reimpl differs from a commit's."""
     root = Path(reimpl.__file__).parent.parent
-    diff = ["git", "-C", str(root), "diff", "--name-only", since, "--", "reimpl"]
+    # A commit's name never begins with a dash; git would take such a name for an option.
+    options = ["diff", "--name-only", "--end-of-options", since, "--", "reimpl"]
+    diff = ["git", "-C", str(root), *options]
     found = subprocess.run(diff, capture_output=True, text=True, check=False)
     if found.returncode:
         raise BadRequest(f"no changes since {since!r}: {found.stderr.strip()}")
@@ -181,13 +184,14 @@ def planted_faults(options: argparse.Namespace) -> str:
     if options.profile not in PROFILES:
         raise BadRequest(f"unknown profile {options.profile!r}; known: {', '.join(PROFILES)}")
     faults = chosen(options.names, options.sample, options.changed)
+    if not faults:
+        raise BadRequest("no fault is asked for: nothing would be tried")
     controls = () if options.names else CONTROLS
     runs = run((*faults, *controls), options.profile, seeds, workers)
     others = run_others(faults, workers) if options.others else {}
     seconds = round(time.time() - start, 1)
     found = report(faults, runs, others, profile=options.profile, seeds=seeds, seconds=seconds)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    put(options.output, json.dumps(found, indent=1) + "\n")
     for line in summary(found):
         say(line)
     say(f"stored in {options.output}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,41 @@ class Subject:
 TORCH = Subject("torch", (torch.nn.functional, torch.nn, torch.nn.init))
 
 
+def unjudged(subject: Subject, judged: Container[str]) -> list[str]:
+    """The subject's functions and classes that the suite has no declaration of, by name.
+
+    They have one of torch's names, or are the module's own. Torch's own, imported, are left out.
+    """
+    return sorted(
+        {
+            name
+            for space in subject.namespaces
+            for name, found in public(getattr(space, "namespace", space))
+            if not subject.is_torch and name not in judged and not torchs_own(name, found)
+        }
+    )
+
+
+def public(space: Any) -> Iterator[tuple[str, Any]]:
+    """The callables that a namespace makes or names as torch does, looked up without running it."""
+    for name in dir(space):
+        found = inspect.getattr_static(space, name, None)
+        own = getattr(found, "__module__", None) == getattr(space, "__name__", "")
+        if not name.startswith("_") and callable(found) and (own or named_by_torch(name)):
+            yield name, found
+
+
+def named_by_torch(name: str) -> bool:
+    """Whether it is the name of something of torch's to be called."""
+    found = TORCH.find(name)
+    return callable(found) and str(getattr(found, "__module__", "")).startswith("torch")
+
+
+def torchs_own(name: str, found: Any) -> bool:
+    """Whether it is torch's itself, under its own name."""
+    return any(vars(space).get(name) is found for space in (*TORCH.namespaces, torch))
+
+
 class UnknownSubject(ValueError):
     """The subject's module or attribute does not exist."""
 
@@ -68,12 +104,14 @@ def load(text: str) -> Subject:
 def imported(text: str, module_name: str) -> Any:
     """The subject's module, which must not change torch."""
     integrity.originals()
-    before = integrity.settings()
+    before, here = integrity.settings(), os.getcwd()
     try:
         space = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever the subject's own code does
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UnknownSubject(f"unknown subject {text!r}: {what}") from error
+    finally:
+        os.chdir(here)  # the report is looked for where it was asked for
     replaced = integrity.replaced()
     after = integrity.settings()
     if changed := [name for name in after if after[name] != before[name]] or replaced:

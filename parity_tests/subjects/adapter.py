@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from parity_tests.search import Cell
 
 # How often autograd differentiates in each check; torch.func's transforms want all of it.
+ORDERS_CLAIMED = (0, 1, 2)
 ORDERS = {"gradients": 1, "second": 2, "transforms": 2}
 
 
@@ -33,6 +34,16 @@ class Abilities:
     strided: bool = True  # outputs lie in memory as torch's do, on the meta device too
     conventions: bool = True  # signatures and exceptions are torch's
     rounding: Rounding = "once"  # of 16-bit types: once at the end, or every step
+
+    def __post_init__(self) -> None:
+        known = get_args(Rounding)
+        if self.rounding not in known:
+            raise ValueError(f"rounding must be one of {', '.join(known)}, got {self.rounding!r}")
+        for name in self.dtypes if isinstance(self.dtypes, tuple) else (self.dtypes,):
+            if not isinstance(getattr(torch, str(name), None), torch.dtype):
+                raise ValueError(f"dtypes must be a tuple of torch's names, got {name!r}")
+        if self.derivatives not in ORDERS_CLAIMED:
+            raise ValueError(f"derivatives must be 0, 1 or 2, got {self.derivatives!r}")
 
     def include(self, cell: Cell) -> bool:
         """Whether the cell is about something claimed."""
@@ -70,6 +81,10 @@ class Adapter:
     tensor: Callable[[Any], Tensor] | None = None
     abilities: Abilities = Abilities()
     pullback: Callable[..., tuple[Any, Callable[[Any], Any]]] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.native is None) != (self.tensor is None):
+            raise ValueError("native and tensor go together: one is given, the other is not")
 
     @classmethod
     def numpy(
