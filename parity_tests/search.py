@@ -23,6 +23,7 @@ from hypothesis.strategies import SearchStrategy
 from parity_tests import classes
 from parity_tests.checks import Check
 from parity_tests.expectations import Expectation, excuse, named_by
+from parity_tests.input_class import HALF, Class, Name
 from parity_tests.ledger import Ledger
 from parity_tests.op import Call, Op
 from parity_tests.profiles import Profile
@@ -38,6 +39,7 @@ from parity_tests.strategies import (
     varied,
 )
 from parity_tests.subjects import Subject, integrity
+from parity_tests.tensor_classes import unrecorded
 from parity_tests.trial import (
     Departure,
     InvalidCall,
@@ -143,8 +145,8 @@ class Search:
     turns: classes.Turns = field(init=False)
     expectations: tuple[Expectation, ...] = field(init=False)  # those of the operator
     # This round's calls as they were changed, and for which input classes; those of a failing one.
-    twisted: dict[str, tuple[Call, tuple[classes.Class, ...]]] = field(default_factory=dict)
-    failing: tuple[classes.Class, ...] | None = None
+    twisted: dict[str, tuple[Call, tuple[Class, ...]]] = field(default_factory=dict)
+    failing: tuple[Class, ...] | None = None
 
     def __post_init__(self) -> None:
         cells = len(self.cell.check.dtypes(self.cell.op))
@@ -271,9 +273,9 @@ class Search:
         op, check, dtype = self.cell.op, self.cell.check, self.cell.dtype
         sizes = list(classes.long_sizes(op))
         Random(stream(op.name, check.name, self.plan.seed)).shuffle(sizes)
-        if dtype in classes.HALF:
+        if dtype in HALF:
             sizes = sizes[: -(-len(sizes) // 3)]
-        alike = [d for d in check.dtypes(op) if (d in classes.HALF) == (dtype in classes.HALF)]
+        alike = [d for d in check.dtypes(op) if (d in HALF) == (dtype in HALF)]
         for name in sizes[alike.index(dtype) :: len(alike)]:
             yield Round("large", number, {"long": name}, 1, simplest=False)
 
@@ -397,11 +399,11 @@ class Search:
                 self.twisted[name] = self.turns.twisted(op, call, round.regime, dtype, check)
         return self.twisted[name][0]
 
-    def classes_given(self, changed: Call) -> tuple[classes.Class, ...]:
+    def classes_given(self, changed: Call) -> tuple[Class, ...]:
         """The input classes that a call of this round was made to meet."""
         return next((given for call, given in self.twisted.values() if call is changed), ())
 
-    def classes_drawn(self, wanted: set[classes.Name]) -> Iterator[set[classes.Name]]:
+    def classes_drawn(self, wanted: set[Name]) -> Iterator[set[Name]]:
         """The input classes that the search's calls meet, found by drawing, while any is wanted."""
         op, check = self.cell.op, self.cell.check.name
         for round in self.rounds():
@@ -444,7 +446,7 @@ class Search:
         """A trial of this cell."""
         cell, plan = self.cell, self.plan
         if not plan.subject.abilities.derivatives:
-            call = classes.unrecorded(replace(call, wanted=()))
+            call = unrecorded(replace(call, wanted=()))
         if not plan.subject.abilities.conventions:
             call = replace(call, kinds={})  # how torch takes numbers is one of them
         return Trial(

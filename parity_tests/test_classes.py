@@ -11,6 +11,8 @@ import torch
 
 from parity_tests import classes, kinds
 from parity_tests.checks import CHECKS
+from parity_tests.input_class import Name
+from parity_tests.number_classes import in_kind
 from parity_tests.op import Call, Op, from_json, to_json
 from parity_tests.ops import FAMILIES, named
 from parity_tests.profiles import PROFILES
@@ -30,7 +32,7 @@ def searches(op: Op) -> Iterator[Search]:
         yield Search(cell, plan)
 
 
-def never_met(op: Op) -> set[classes.Name]:
+def never_met(op: Op) -> set[Name]:
     """The operator's classes that no call of the default profile meets; stops when all are met."""
     missing = set(classes.names_of(op))
     for search in searches(op):
@@ -88,7 +90,7 @@ def test_what_is_left_out_is_not_passed() -> None:
 
 def test_rounded_numbers_are_what_their_kind_holds() -> None:
     call = Call({"input": Recipe((2,)), "eps": 1e-5})
-    edited = classes.in_kind(call, "eps", "numpy.float32")
+    edited = in_kind(call, "eps", "numpy.float32")
     assert edited is not None
     assert edited.arguments["eps"] == float(np.float32(1e-5))
     assert kinds.source("numpy.float32", edited.arguments["eps"]) == "np.float32(1e-05)"

@@ -31,6 +31,7 @@ LARGE = (2**31, 2**55, 2**62, 2**63 - 1, 2**63, -(2**31), -(2**63))
 ASKED = 16  # one call in so many: a cell has a few
 SECONDS = 0.2  # of processor time for torch: calls this small take thousandths
 SUBJECTS_SECONDS = 3
+WAITS = 30  # seconds for all calls of a process, however little it computes
 MEMORY = 1 << 29  # that a call may take beside what the process has
 SMALL = 1 << 20  # elements: torch is not run where it would return more
 
@@ -109,8 +110,13 @@ def in_child(ask: Callable[[Call], Outcome], calls: list[Call], seconds: float) 
 
 def limit(seconds: float) -> None:
     """This process, a child, may take so much time and memory, and prints nothing."""
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # ends the process when it is spent
+    # Each ends the process when it is spent: the first if it computes, the second if it waits.
+    for number, timer, allowed in (
+        (signal.SIGPROF, signal.ITIMER_PROF, seconds),
+        (signal.SIGALRM, signal.ITIMER_REAL, WAITS),
+    ):
+        signal.signal(number, signal.SIG_DFL)
+        signal.setitimer(timer, allowed)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     status = Path("/proc/self/statm")
     if status.exists():  # elsewhere there is no such limit

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from parity_tests.classes import FINITE, HALF, Class
 from parity_tests.definitions import activations as definitions
+from parity_tests.input_class import FINITE, HALF, Class
 from parity_tests.op import Bad, Call, Op
 from parity_tests.ops.convolution import put, with_shape
 from parity_tests.ops.dtypes import COMPLEX, FLOATS
