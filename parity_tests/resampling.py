@@ -145,7 +145,19 @@ class Resampling:
             else:  # of an output all weights move together
                 sums = (along(others, dim, a, w, backward=False).abs() for w in a.moved)
                 total = total + torch.maximum(*sums)
-        return total
+        return total + self.moved_twice(x)
+
+    def moved_twice(self, x: Tensor) -> Any:
+        """The same where coordinates of two axes and more are off: tiny, but not zero.
+
+        A sample that is met only so has a weight of two such moves at most, in four ways at most.
+        """
+        moving = [w.abs() for a in self.axes for w in a.moved]
+        if len(moving) < 4:  # two of each axis
+            return 0.0
+        most = max(float(w.amax()) if w.numel() else 0.0 for w in moving)
+        met = [torch.stack((a.weight, *a.moved)).abs().amax(0).sign() for a in self.axes]
+        return 4 * most**2 * self.weighted(x.abs(), met)
 
     def addends(self) -> list[Tensor]:
         """How many addends each result has along each axis, to be broadcast."""
