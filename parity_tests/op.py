@@ -204,6 +204,8 @@ class Op:
         """Whether it is the parameter's default, as whatever kind of number."""
         parameter = self.parameters.parameters.get(name)
         default = inspect.Parameter.empty if parameter is None else parameter.default
+        if isinstance(value, Recipe):  # a tensor in a call that is only written down
+            return False
         if isinstance(value, Tensor) or hasattr(value, "shape"):  # a number, or several
             value = value.item() if value.shape == () else value
         return isinstance(value, type(default)) and bool(value == default)

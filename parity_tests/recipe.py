@@ -318,7 +318,9 @@ def filled(fill: str, shape: tuple[int, ...], seed: int, dtype: torch.dtype) -> 
     random = np.random.Generator(np.random.PCG64(seed))
     numbers = FILLS[fill](random, shape, dtype)
     # Arithmetic on an array of no axes makes it a scalar.
-    return torch.from_numpy(np.asarray(np.abs(numbers) if dtype in UNSIGNED else numbers))
+    numbers = np.asarray(np.abs(numbers) if dtype in UNSIGNED else numbers)
+    with torch.inference_mode(False):  # whoever asks first: others may differentiate by it
+        return torch.from_numpy(numbers)
 
 
 @dataclass(frozen=True)

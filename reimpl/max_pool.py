@@ -154,7 +154,6 @@ def _max_pool(
     alone = rank == 1 and not return_indices  # torch has a kernel of its own for this
     arguments.dtype_among(op, input, REALS if alone else (*REALS, *INTEGERS))
     windows = pooled_windows(op, tuple(input.shape[-rank:]), *geometry)
-    arguments.storable(op, "kernel_size", windows.kernel, windows.extent, torch.uint8)
     own_layout = alone and input.device.type == "cpu" and not _derivative_wanted(input)
     channels_last = not own_layout and _channels_last(input, rank)
     looks = [Regular(*axis) for axis in zip(*windows, strict=True)]

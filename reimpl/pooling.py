@@ -45,6 +45,8 @@ def pooled_windows(
     K = arguments.per_axis(op, "kernel_size", kernel_size, rank, 1)
     if stride is None or (isinstance(stride, (tuple, list)) and not stride):
         stride = K
+    if max(K) >= 2**31:  # torch's kernels keep it in 32 bits, and no memory holds much more
+        raise RuntimeError(f"{op}: kernel_size must fit in 32 bits, got {kernel_size}")
     s = arguments.per_axis(op, "stride", stride, rank, 1)
     p = arguments.per_axis(op, "padding", padding, rank, 0)
     d = arguments.per_axis(op, "dilation", dilation, rank, 1)

@@ -136,7 +136,10 @@ def correlated(input: Tensor, kernels: list[list[list[float]]], padding_mode: st
     x = x.reshape(math.prod(input.shape[:-2]), 1, *x.shape[-2:])
     weight = torch.tensor(kernels, dtype=x.dtype, device=x.device).unsqueeze(1)
     channels = (len(kernels),) if len(kernels) > 1 else ()
-    return F.conv2d(x, weight).reshape(*input.shape[:-2], *channels, *input.shape[-2:])
+    # Of many images NNPACK and oneDNN take Winograd's algorithm, whose zeros are none.
+    with torch.backends.mkldnn.flags(enabled=False), torch.backends.nnpack.flags(enabled=False):
+        y = F.conv2d(x, weight)
+    return y.reshape(*input.shape[:-2], *channels, *input.shape[-2:])
 
 
 def widened(input: Tensor) -> Tensor:
