@@ -87,12 +87,16 @@ VALUES: dict[str, dict[str, Any]] = {
     "threshold": {"inexact in 16 bits": 0.1, "large": 1e30, "zero": 0},
     "beta": {"inexact in 16 bits": 0.1, "large": 1000.0, "zero": 0.0},
     "negative_slope": {"inexact in 16 bits": 0.1, "small": 1e-7, "large": 1000.0},
-    "alpha": {"inexact in 16 bits": 0.1, "small": 1e-7, "large": 1e5, "zero": 0.0},
+    "alpha": {"inexact in 16 bits": 0.1, "small": 1e-7, "beyond float16": 1e5, "zero": 0.0},
     "min_val": {"inexact in 16 bits": -0.1, "large": -1e30},
     "max_val": {"inexact in 16 bits": 1.1, "large": 1e30},
     "gain": {"inexact in 16 bits": 0.1, "between one and two": 1.4, "zero": 0.0},
     "k": {"inexact in 16 bits": 1.1, "zero": 0.0},
 }
+
+
+# The dtypes in which a value is more than any other.
+ONLY = {"beyond 2**53": (torch.int64,), "beyond float16": (torch.float16,)}
 
 
 def values_of(op: Op, name: str, default: Any) -> Iterator[Class]:
@@ -104,8 +108,8 @@ def values_of(op: Op, name: str, default: Any) -> Iterator[Class]:
     if default is not None and not is_missing(default):
         yield value(name, "default", default)
     for what, number in VALUES.get(name, INEXACT).items():
-        dtypes = (torch.int64,) if what == "beyond 2**53" else ()
-        yield replace(value(name, what, number), dtypes=dtypes)
+        only = ONLY.get(what, ())
+        yield replace(value(name, what, number), dtypes=only, weight=4 if only else 1)
 
 
 def value(name: str, what: str, number: Any) -> Class:

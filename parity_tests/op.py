@@ -11,7 +11,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from parity_tests import kinds
 from parity_tests.recipe import Recipe
+from parity_tests.spelling import Spelling, spelled, spelling
 
 if TYPE_CHECKING:
     from parity_tests.strategies import Draw
@@ -182,20 +183,29 @@ class Op:
             # Autograd lets nobody write to a leaf, but for initialisers, which are not recorded.
             if self.differentiable and arguments[name].requires_grad:
                 arguments[name] = arguments[name].clone()
+        own = spelled(target, self.spelling(target))
         if not self.is_module:
-            return target, self.passed(target, arguments)
+            return own, self.passed(target, arguments)
         constructor = {k: v for k, v in arguments.items() if k in self.parameters.parameters}
-        module = target(**self.passed(target, constructor))
+        module = own(**self.passed(target, constructor))
         install(module, {name: tensors[name] for name in call.state})
         module.train(call.training)
-        return module, {k: v for k, v in arguments.items() if k not in constructor}
+        given = {k: v for k, v in arguments.items() if k not in constructor}
+        how = spelling(type(module).forward, ("self", *given))
+        if how.own:
+            module.forward = spelled(module.forward, replace(how, first=()))
+        return module, given
+
+    def spelling(self, target: Callable[..., Any]) -> Spelling:
+        """How a function, or a module's constructor, spells the parameters."""
+        return spelling(target, tuple(self.parameters.parameters))
 
     def passed(self, target: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments without those that the target lacks, where they have torch's default.
 
         A group norm without ``bias`` is right in every call without one. Only other values fail.
         """
-        takes = taken(target)
+        takes = self.spelling(target).takes
         if takes is None or takes >= arguments.keys():
             return arguments
         return {k: v for k, v in arguments.items() if k in takes or not self.is_default(k, v)}
@@ -217,18 +227,6 @@ class Op:
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
-
-
-@lru_cache(maxsize=4096)
-def taken(target: Callable[..., Any]) -> frozenset[str] | None:
-    """The names of its parameters; None where it takes any, or does not say."""
-    try:
-        parameters = inspect.signature(target).parameters
-    except (TypeError, ValueError):  # torch's built-ins
-        return None
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return None
-    return frozenset(parameters)
 
 
 def as_given(arguments: dict[str, Any], by: Mapping[str, str]) -> dict[str, Any]:

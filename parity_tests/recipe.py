@@ -71,6 +71,11 @@ def positive(random: np.random.Generator, shape: tuple[int, ...], _: torch.dtype
     return random.integers(4, 17, size=shape) / 8
 
 
+def spread(random: np.random.Generator, shape: tuple[int, ...], _: torch.dtype) -> Array:
+    """Between 1/2 and 2 with all their digits."""
+    return random.uniform(0.5, 2, size=shape)
+
+
 def offset(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
     """A large mean with a small spread: what a one-pass variance cannot survive."""
     return 2.0 ** (0.4 * _digits(dtype)) * 3 + random.standard_normal(shape)
@@ -124,14 +129,15 @@ def subnormal(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.
 def limit(random: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype) -> Array:
     """Numbers whose squares overflow in float16, where operators compute in float32.
 
-    In wider types they stay where squares do not overflow. Half of the tensors have one sign: their
-    sums overflow first.
+    In wider types they stay where squares do not overflow. Most tensors have one sign: their sums
+    overflow first.
     """
     if not _has_finfo(dtype):
         return integers(random, shape, dtype)
-    low, high = (0.5, 0.9) if dtype == torch.float16 else (0.2, 0.3)
+    low, high = (0.6, 0.95) if dtype == torch.float16 else (0.2, 0.3)
     powers = random.uniform(low, high, shape) * _exponents(dtype)
-    signs = random.choice([-1.0, 1.0], size=shape) if random.integers(2) else random.choice([-1, 1])
+    each = shape if random.integers(4) == 0 else ()
+    signs = random.choice([-1.0, 1.0], size=each)
     return signs * 2.0**powers
 
 
@@ -179,6 +185,7 @@ FILLS: dict[str, Fill] = {
         dyadic,
         large_integers,
         positive,
+        spread,
         normal,
         offset,
         huge,

@@ -21,10 +21,11 @@ from parity_tests import experiments, kinds, recipe, subjects
 from parity_tests.checks import CHECKS
 from parity_tests.expectations import Expectation
 from parity_tests.modes import MODES, PLAIN, Mode, wanted_names
-from parity_tests.op import Call, from_json, to_json
+from parity_tests.op import Call, Op, from_json, to_json
 from parity_tests.ops import named
 from parity_tests.recipe import FILLS, LAYOUTS, OVERLAPPING, STATES, Recipe
 from parity_tests.search import run_check
+from parity_tests.spelling import Spelling
 from parity_tests.subjects.adapter import Adapter
 from parity_tests.trial import Trial, cotangent_recipe
 
@@ -99,6 +100,7 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
     over = cotangents(trial) if trial.check in DIFFERENTIATING else {}
     mode = next((m for m in MODES if m.name == (details or {}).get("mode")), PLAIN)
     ours = torchs if subject.is_torch else ".".join(filter(None, (module, attribute, name)))
+    defined, target = renamed(ours, trial.op.spelling(trial.target))
     lines = [
         f'"""{name}, {trial.check}: {subject.name} against torch in double precision."""',
         "",
@@ -144,9 +146,10 @@ def script(trial: Trial, details: Mapping[str, Any] | None = None) -> str:
         ),
         "    except Exception as error:",
         "        return repr(error)",
+        *defined,
         "",
         "",
-        f"got = attempt({ours}, copied)",
+        f"got = attempt({target}, copied)",
         f"expected = attempt({torchs}, exactly)",
         'print("got", got, "expected", expected, sep="\\n")',
         "if not isinstance(got, str) and not isinstance(expected, str):",
@@ -305,7 +308,7 @@ def called(trial: Trial) -> list[str]:
     }
     built = ", ".join(f"{k}={v}" for k, v in shown.items() if k in names)
     given = {k: v for k, v in shown.items() if k not in names}
-    handed = ", ".join(f"{k}={v}" for k, v in given.items())
+    handed = handed_over(op, given)
     lines = [f"    module = target({built})"] if op.is_module else []
     for key in call.state:
         owner, _, slot = key.rpartition(".")
@@ -331,13 +334,33 @@ def called(trial: Trial) -> list[str]:
         arguments = given | changed | {"input": f"t['step {i} input']"}
         if op.is_module:
             lines += action_code(step["action"])
-        handed = ", ".join(f"{k}={v}" for k, v in arguments.items())
+        handed = handed_over(op, arguments)
         lines += [
             f"    results.append({function}({handed}).detach())",
             f"    held = {held}",
             f"    results += [held[b].clone() for b in {list(op.buffers)} if b in held]",
         ]
     return [*lines, "    return results"]
+
+
+def handed_over(op: Op, arguments: Mapping[str, str]) -> str:
+    """Arguments as source: a function's by name, a layer's by place, as people write them."""
+    return ", ".join(v if op.is_module else f"{k}={v}" for k, v in arguments.items())
+
+
+def renamed(ours: str, how: Spelling) -> tuple[list[str], str]:
+    """The subject as one that takes torch's names of parameters: what defines it, and its name."""
+    if how.is_torchs:
+        return [], ours
+    return [
+        "",
+        "",
+        "def renamed(**given):",
+        f"    names = {how.own}",
+        "    own = {names.get(name, name): value for name, value in given.items()}",
+        f"    first = [own.pop(name) for name in {list(how.first)} if name in own]",
+        f"    return {ours}(*first, **own)",
+    ], "renamed"
 
 
 def action_code(action: str) -> list[str]:

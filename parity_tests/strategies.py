@@ -41,7 +41,8 @@ _FILLS = {
     "special": ("special", "odd_one", "gaps"),
     "layout": ("normal",),
     "degenerate": ("normal",),
-    "large": ("normal",),
+    # Of integers every sum is exact: one addend that is lost among thousands shows.
+    "large": ("integers", "integers", "integers", "normal"),
 }
 
 # Layouts of any tensor: only cotangents are one number everywhere, as sum() hands them back.

@@ -126,7 +126,7 @@ def filled(name: str, what: str, fill: str, dtypes: tuple[torch.dtype, ...] = ()
         lambda c: name in c.recipes() and c.recipes()[name].fill == fill,
         ("scaled",),
         dtypes,
-        weight=4 if dtypes else 1,
+        weight=8 if dtypes else 1,
     )
 
 
@@ -142,6 +142,11 @@ def wider_of(op: Op, name: str) -> Iterator[Class]:
     yield from wider_in(op, name, "float64", (torch.float32,))
 
 
+def digits(fill: str) -> str:
+    """The same kind of numbers with all their digits, which a narrower dtype does not hold."""
+    return {"positive": "spread"}.get(fill, fill)
+
+
 def wider_in(op: Op, name: str, dtype: str, beside: tuple[torch.dtype, ...]) -> Iterator[Class]:
     """A tensor in one dtype beside an input of another."""
 
@@ -150,7 +155,7 @@ def wider_in(op: Op, name: str, dtype: str, beside: tuple[torch.dtype, ...]) -> 
             return None
         kept = (*INPUTS, "cotangent", *(n for n in call.recipes() if n.startswith("step ")))
         return call.with_recipes(
-            lambda n, r: r if n in kept or r.dtype else replace(r, dtype=dtype)
+            lambda n, r: r if n in kept or r.dtype else replace(r, dtype=dtype, fill=digits(r.fill))
         )
 
     def only(call: Call) -> Call | None:

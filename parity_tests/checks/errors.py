@@ -36,7 +36,7 @@ def errors(trial: Trial) -> None:
     for call in off_by_one(trial.call):
         if not empty(call):
             compare_verdicts(trial, call, None)
-    if trial.one_in(large.ASKED, "large") and large.can_ask(trial) and not empty(trial.call):
+    if large.can_ask(trial) and not empty(trial.call) and large.has_turn(trial):
         compare_large(trial)
 
 

@@ -27,8 +27,11 @@ from parity_tests.trial import Trial
 Outcome = Exception | list[Any] | None
 Ask = Callable[[Trial, Callable[..., Any], Call], Outcome]
 
-LARGE = (2**31, 2**55, 2**62, 2**63 - 1, 2**63, -(2**31), -(2**63))
-ASKED = 16  # one call in so many: a cell has a few
+# Of these 32 bits are a small number, as which who keeps no more takes them.
+WRAPPING = (2**32 + 1, 2**62 + 2)
+LARGE = (2**31, 2**55, 2**63 - 1, 2**63, -(2**31), -(2**63))
+ASKED = 16  # one call in so many, and the first with each argument that is
+TINY = 8  # elements of a first tensor, of which little is left to be wrong
 SECONDS = 0.2  # of processor time for torch: calls this small take thousandths
 SUBJECTS_SECONDS = 3
 WAITS = 30  # seconds for all calls of a process, however little it computes
@@ -37,7 +40,7 @@ SMALL = 1 << 20  # elements: torch is not run where it would return more
 
 
 def enlarged(op: Op, call: Call, turn: int = 0) -> Iterator[tuple[Call, Bad | None]]:
-    """The call with each of its integer arguments made large in turn, and what is wrong there.
+    """The call with each of its integer arguments made large, in two ways, and what is wrong there.
 
     A module's parameters may be too large for memory. Then the allocator says so, and its message
     need not name the argument.
@@ -45,13 +48,11 @@ def enlarged(op: Op, call: Call, turn: int = 0) -> Iterator[tuple[Call, Bad | No
     numbers = [n for n in LARGE if fits(n) or not op.is_module]
     start = call.share(len(numbers), "large") + turn
     for i, (name, value) in enumerate(call.arguments.items()):
-        number = numbers[(start + i) % len(numbers)]
-        made: Any = None
-        if type(value) is int:
-            made = number
-        elif isinstance(value, tuple | list) and value and type(value[-1]) is int:
-            made = type(value)([*value[:-1], number])
-        if made is not None:
+        wrapping = WRAPPING[(start + i) % len(WRAPPING)]
+        for number in (wrapping, numbers[(start + i) % len(numbers)]):
+            made = with_number(value, number)
+            if made is None:
+                continue
             kinds = {k: v for k, v in call.kinds.items() if k != name}
             large = replace(call, arguments={**call.arguments, name: made}, wanted=(), kinds=kinds)
             # Beyond 64 bits torch trips while it reads the number: with which exception varies.
@@ -59,6 +60,15 @@ def enlarged(op: Op, call: Call, turn: int = 0) -> Iterator[tuple[Call, Bad | No
             tripping = not fits(number)
             bad = Bad("", f"{name} of {number}", lambda _: None, tripping)
             yield large, None if op.is_module else bad
+
+
+def with_number(value: Any, number: int) -> Any:
+    """An integer, or the last of several, replaced; None where it is something else."""
+    if type(value) is int:
+        return number
+    if isinstance(value, tuple | list) and value and type(value[-1]) is int:
+        return type(value)([*value[:-1], number])
+    return None
 
 
 def fits(number: int) -> bool:
@@ -70,6 +80,17 @@ def can_ask(trial: Trial) -> bool:
     """Whether a process can be split in two: not where CUDA is in use; and torch needs no judge."""
     can_fork = hasattr(os, "fork") and not torch.cuda.is_initialized()
     return can_fork and not trial.subject.is_torch
+
+
+def has_turn(trial: Trial) -> bool:
+    """Whether it is among the few calls that are made large; the same call always is."""
+    made, call = trial.ledger.made_large, str(trial.call)
+    first = next(iter(trial.call.recipes().values()), None)
+    if first is not None and math.prod(first.shape) > TINY:
+        for name, value in trial.call.arguments.items():
+            if with_number(value, 1) is not None:
+                made.setdefault(name, call)
+    return call in made.values() or trial.one_in(ASKED, "large")
 
 
 def apart(ask: Callable[[Call], Outcome], calls: Iterable[Call], seconds: float) -> list[Outcome]:
