@@ -167,7 +167,7 @@ class Turns:
         able = [one for one in mixed(op) if one.applies(regime, dtype, check)]
         first = int(self.start * len(able))
         able = able[first:] + able[:first]
-        able.sort(key=lambda one: self.tried[regime, one.key] / one.weight)
+        able.sort(key=lambda one: (self.tried[regime, one.key] + 1) / one.weight)
         # Torch mostly takes them all: it is asked about each alone only where it does not.
         edited, chosen, tried = edited_by(able, call, lambda _: True)
         if chosen and not taken(op, edited, dtype):

@@ -188,6 +188,7 @@ def wider_in(op: Op, name: str, dtype: str, beside: tuple[torch.dtype, ...]) -> 
         lambda c: is_wide(c) and parameters(c) > 1,
         FINITE,
         beside,
+        weight=4 // len(beside),  # in every dtype by itself
     )
 
 

@@ -89,7 +89,7 @@ def draw_adaptive(d: Draw, *, rank: int) -> Call:
     """A valid call of adaptive_avg_pool; None is for axes of two and three."""
     outputs = (1, 2, 3, 5, 7)
     M = d.per_axis("output size", rank, lambda _: (1, 2) if d.degenerate else outputs)
-    if d.integer(0, 2) == 2:
+    if d.one_of((False, True)):
         M = (1,) * rank  # of all there is, as networks end
     M = tuple(int(d.long("windows", m)) for m in M)
     how = ("fewer", "as many", "more", "a multiple") if not d.degenerate else ("fewer", "more")

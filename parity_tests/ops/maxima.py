@@ -73,7 +73,7 @@ def draw_max_pool(d: Draw, *, rank: int) -> Call:
 def draw_adaptive(d: Draw, *, rank: int) -> Call:
     """A valid call of adaptive_max_pool; None is for axes of two and three."""
     M = d.per_axis("output size", rank, lambda _: (1, 2, 0) if d.degenerate else (1, 2, 3, 5))
-    if d.integer(0, 2) == 2:
+    if d.one_of((False, True)):
         M = (1,) * rank  # of all there is, as networks end
     M = tuple(int(d.long("windows", m)) for m in M)
     how = ("as many", "a multiple", "fewer", "more")
