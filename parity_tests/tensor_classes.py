@@ -188,7 +188,7 @@ def wider_in(op: Op, name: str, dtype: str, beside: tuple[torch.dtype, ...]) -> 
         lambda c: is_wide(c) and parameters(c) > 1,
         FINITE,
         beside,
-        weight=4 // len(beside),  # in every dtype by itself
+        weight=4 if len(beside) == 1 else 1,
     )
 
 
