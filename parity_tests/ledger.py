@@ -45,6 +45,9 @@ class Ledger:
     known: Counter[str] = field(default_factory=Counter)  # excused, by reason
     # By reason, where it was met first: the regime, and how many cases that took.
     first_known: dict[str, tuple[str, int]] = field(default_factory=dict)
+    bad_calls: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # by the good one: ``dealt``
     made_large: dict[str, str] = field(default_factory=dict)  # integers, and in which call first
     faults: list[Fault] = field(default_factory=list)  # torch's, the first few
     fault_count: int = 0
@@ -65,6 +68,17 @@ class Ledger:
     def meet_classes(self, classes: set[tuple[str, str]]) -> None:
         """Input classes that a call met."""
         self.classes.update(classes)
+
+    def dealt(self, call: str, names: list[str], count: int) -> tuple[str, ...]:
+        """So many of the bad calls, those tried least; always the same for the same call.
+
+        All of them for the first call. So a call that is checked again, alone, fails again.
+        """
+        if call not in self.bad_calls:
+            tried = Counter(name for others in self.bad_calls.values() for name in others)
+            fewest = sorted(names, key=lambda name: tried[name])
+            self.bad_calls[call] = tuple(fewest[: count if self.bad_calls else None])
+        return self.bad_calls[call]
 
     def meet_long(self, features: list[dict[str, Any]]) -> None:
         """The long size of a call, if it had one."""

@@ -108,12 +108,19 @@ class Draw:
         return value
 
     def per_axis(self, name: str, rank: int, values: Callable[[int], Sequence[T]]) -> tuple[T, ...]:
-        """One value for each spatial axis; a forced one lands on axis 0, or on all of them."""
+        """One value for each spatial axis; a forced one lands on axis 0, or on all of them.
+
+        Every other time the axes have the same, as in most real calls.
+        """
         while len(self.features) <= rank:
             self.features.append({})
-        chosen = []
+        alike = rank > 1 and self.integer(0, 1) == 1
+        chosen: list[T] = []
         for axis in range(rank):
-            value = self._one(name, values(axis), forced=axis == 0 or self._on_all_axes)
+            if alike and chosen and chosen[0] in values(axis):
+                value = chosen[0]
+            else:
+                value = self._one(name, values(axis), forced=axis == 0 or self._on_all_axes)
             self.features[axis + 1][name] = value
             chosen.append(value)
         return tuple(chosen)

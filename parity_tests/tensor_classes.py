@@ -148,12 +148,17 @@ def digits(fill: str) -> str:
 
 
 def wider_in(op: Op, name: str, dtype: str, beside: tuple[torch.dtype, ...]) -> Iterator[Class]:
-    """A tensor in one dtype beside an input of another."""
+    """A tensor in one dtype beside an input of another.
+
+    Estimates are in float64 without the parameters, as torch takes them.
+    """
+    estimates = dtype == "float64" and name.startswith("running_")
 
     def wide(call: Call) -> Call | None:
         if name not in call.recipes():
             return None
-        kept = (*INPUTS, "cotangent", *(n for n in call.recipes() if n.startswith("step ")))
+        kept = {n for n in call.recipes() if estimates and not n.startswith("running_")}
+        kept |= {*INPUTS, "cotangent", *(n for n in call.recipes() if n.startswith("step "))}
         return call.with_recipes(
             lambda n, r: r if n in kept or r.dtype else replace(r, dtype=dtype, fill=digits(r.fill))
         )

@@ -81,7 +81,7 @@ CHECKS = (
     Check(errors, SHAPES, share=2),
     Check(purity, (*SHAPES, "special", *SHAPES)),
     Check(contract, ("ordinary",) * 4),
-    Check(meta, SHAPES),
+    Check(meta, (*SHAPES, "layout", *SHAPES)),
     Check(transforms, SHAPES, share=3),
     Check(settings, SHAPES),
     Check(tf32, ("ordinary", "layout"), by_dtype=True, devices=("cuda",)),
