@@ -642,9 +642,13 @@ def test_overflow_before_a_step_says_nothing_either():
     assert one(lambda x: F.lp_pool1d(x, 3.0, 3), [x]).error.isinf().all()
 
 
-def test_underflow_may_flush_to_zero():
+def test_underflow_is_gradual_but_where_the_bound_is_computed():
     bounded = one(lambda x: x * x, [torch.tensor([1e-20, 1.0])])
-    assert accept(torch.tensor([0.0, 1.0]), bounded.value, bounded.error).all()
+    good = accept(torch.tensor([1e-40, 1.0]), bounded.value, bounded.error)
+    assert good.all()
+    assert not accept(torch.tensor([0.0, 1.0]), bounded.value, bounded.error).all()
+    double = one(lambda x: x * x, [torch.tensor([1e-155], dtype=F64)], F64)
+    assert accept(torch.tensor([0.0], dtype=F64), double.value, double.error)
     half = one(lambda x: x * x, [torch.tensor([1e-2], dtype=torch.float16)], torch.float16)
     assert not accept(torch.tensor([0.0], dtype=torch.float16), half.value, half.error)
 

@@ -125,6 +125,7 @@ def _max_unpool(
         )
     arguments.dtype_among(op, input, REALS)
     arguments.same_device(op, input, "indices", indices)
+    arguments.storable(op, "kernel_size", kernel_size, (*input.shape[:-rank], *L), input.dtype)
     y, i = input.flatten(-rank), indices.flatten(-rank)
     if 0 in L:
         y, i = y[..., :0], i[..., :0]  # indices into nothing, which torch ignores

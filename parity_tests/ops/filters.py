@@ -20,6 +20,7 @@ from parity_tests.ops.dtypes import FLOATS
 from parity_tests.recipe import Recipe
 from parity_tests.running_error import one_operator
 from parity_tests.strategies import Draw
+from parity_tests.trial import onednn
 
 MODES = ("replicate", "symmetric", "reflect", "circular")
 
@@ -137,7 +138,7 @@ def correlated(input: Tensor, kernels: list[list[list[float]]], padding_mode: st
     weight = torch.tensor(kernels, dtype=x.dtype, device=x.device).unsqueeze(1)
     channels = (len(kernels),) if len(kernels) > 1 else ()
     # Of many images NNPACK and oneDNN take Winograd's algorithm, whose zeros are none.
-    with torch.backends.mkldnn.flags(enabled=False), torch.backends.nnpack.flags(enabled=False):
+    with onednn(enabled=False), torch.backends.nnpack.flags(enabled=False):
         y = F.conv2d(x, weight)
     return y.reshape(*input.shape[:-2], *channels, *input.shape[-2:])
 
