@@ -125,6 +125,8 @@ def _max_unpool(
         )
     arguments.dtype_among(op, input, REALS)
     arguments.same_device(op, input, "indices", indices)
+    if max(L) >= 2**63:
+        raise TypeError(f"{op}: kernel_size must give sizes of 64 bits, got {kernel_size} for {L}")
     arguments.storable(op, "kernel_size", kernel_size, (*input.shape[:-rank], *L), input.dtype)
     y, i = input.flatten(-rank), indices.flatten(-rank)
     if 0 in L:
