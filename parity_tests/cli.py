@@ -191,7 +191,11 @@ def run_suite(workers: str, options: Sequence[str], *, claims: bool = True) -> i
     report = output_of(options)[0] / "report.json"
     before = written(report)
     # A process of its own: this one has imported what pytest wants to rewrite.
-    process = subprocess.Popen([sys.executable, "-m", "pytest", *files, *own, *options])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *files, *own, *options],
+        # What Hypothesis keeps is kept beside the report, not in the user's folder.
+        env={"HYPOTHESIS_STORAGE_DIRECTORY": str(report.parent / ".hypothesis"), **os.environ},
+    )
     # Terminated or interrupted, pytest still merges its rows into a report.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child as well

@@ -210,6 +210,25 @@ class Op:
             return arguments
         return {k: v for k, v in arguments.items() if k in takes or not self.is_default(k, v)}
 
+    def within(self, target: Callable[..., Any], call: Call) -> Call:
+        """The call with the defaults of the parameters that a function lacks.
+
+        So it is judged for what it computes. That it lacks them is told by ``contract``.
+        """
+        takes, declared = self.spelling(target).takes, self.parameters.parameters
+        if self.is_module or takes is None or takes >= call.arguments.keys():
+            return call
+        defaults = {
+            name: declared[name].default
+            for name in call.arguments
+            if name not in takes and declared[name].default is not inspect.Parameter.empty
+        }
+        arguments = {**call.arguments, **defaults}
+        there = [n for n in self.differentiable if isinstance(arguments.get(n), Recipe)]
+        wanted = tuple(n for n in call.wanted if n not in defaults) or tuple(there[:1])
+        given = {k: v for k, v in call.kinds.items() if k not in defaults}
+        return replace(call, arguments=arguments, wanted=call.wanted and wanted, kinds=given)
+
     def is_default(self, name: str, value: Any) -> bool:
         """Whether it is the parameter's default, as whatever kind of number."""
         parameter = self.parameters.parameters.get(name)

@@ -416,7 +416,10 @@ class Search:
                 yield met | {("sizes", features[0][name]) for name in features[0] if name == "long"}
 
     def check_call(self, call: Call, regime: str, dtype: torch.dtype) -> bool:
-        """One drawn call; whether anything of it was compared: else it counts as no case."""
+        """One drawn call; whether it was compared as it was drawn: else it covers no levels.
+
+        It counts as a case if anything of it was compared.
+        """
         if self.cell.op.written(call) and not self.plan.subject.abilities.in_place:
             return False
         trial = self.trial(call, regime, dtype)
@@ -439,8 +442,8 @@ class Search:
         if self.ledger.comparisons == comparisons:
             self.ledger.cases = cases
             return False
-        self.ledger.meet_classes(classes.met(self.cell.op, call))
-        return True
+        self.ledger.meet_classes(classes.met(self.cell.op, trial.call))
+        return trial.call.arguments == call.arguments
 
     def trial(self, call: Call, regime: str, dtype: torch.dtype) -> Trial:
         """A trial of this cell."""
@@ -449,6 +452,9 @@ class Search:
             call = unrecorded(replace(call, wanted=()))
         if not plan.subject.abilities.conventions:
             call = replace(call, kinds={})  # how torch takes numbers is one of them
+        target = plan.subject.find(cell.op.name)
+        if target is not None and not plan.subject.is_torch:
+            call = cell.op.within(target, call)
         return Trial(
             op=cell.op,
             check=cell.check.name,
