@@ -293,6 +293,12 @@ def example(rank: int, **arguments: Any) -> Call:
     return Call({"input": Recipe(shape, "integers", seed=1), **arguments}, {}, ("input",))
 
 
+def bright(rank: int, **arguments: Any) -> Call:
+    """A call of a small image of large numbers."""
+    pixels = Recipe((1, 1, *(2,) * rank), values=(40000.0,) * 2**rank)
+    return Call({"input": pixels, **arguments}, {}, ("input",))
+
+
 def average(rank: int, name: str) -> Op:
     """Declare ``avg_pool{rank}d`` or ``AvgPool{rank}d``."""
     divisor = ", divisor_override=None" if rank > 1 else ""
@@ -338,7 +344,12 @@ def adaptive(rank: int, name: str) -> Op:
             "entries": ("fewer", "as many", "more", "a multiple"),
         },
         bad=ADAPTIVE_FAULTS,
-        pinned=(example(rank, output_size=3), example(rank, output_size=1)),
+        pinned=(
+            example(rank, output_size=3),
+            example(rank, output_size=1),
+            # In float16 the sum overflows, and the mean of all pixels does not.
+            bright(rank, output_size=1),
+        ),
         primitives=("floor_divide",),
         relations=LINEAR,
     )
