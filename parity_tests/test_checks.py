@@ -580,7 +580,7 @@ def test_caught_by_its_check(op: str, check: str, dtype: torch.dtype | None, bro
     assert found.failure is not None
     call = found.failure.trial.call
     # Minimal: what is left of the call is small enough to be read.
-    assert sum(torch.Size(r.shape).numel() for r in call.recipes().values()) < 200, call
+    assert sum(torch.Size(r.shape).numel() for r in call.recipes().values()) < 400, call
 
 
 COMPOSED = ("rms_norm", "lp_pool1d", "local_response_norm", "normalize")  # by torch, in Python

@@ -53,6 +53,12 @@ APART = (
     (r"[mM]ax_?[uU]npool", "output_size", "first", "torch looks at the first of a list's entries"),
     (r"Conv\dd", "padding", "first", "torch looks at the first of a tuple's entries"),
     (r"(lp_pool|LPPool)\dd?", "norm_type", "", "a power of zero, which is no error to NumPy"),
+    (
+        "interpolate|Upsample",
+        "scale_factor",
+        "all float16",
+        "torch multiplies sizes in NumPy's 16 bits",
+    ),
 )
 
 

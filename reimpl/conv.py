@@ -19,7 +19,7 @@ from reimpl.affine import affine
 from reimpl.arguments import COMPLEX, INTEGERS, REALS, Ints, accumulator
 from reimpl.autocast import autocasted
 from reimpl.gradient_layout import followed
-from reimpl.layout import arrange, convolution_layout
+from reimpl.layout import arrange, convolution_layout, nnpack
 from reimpl.padding import Amounts, pad_by_selection
 from reimpl.trilinear import correlate
 from reimpl.windows import Windows, fitting
@@ -156,6 +156,7 @@ def convolve(
         pads = paddings(op, padding, kernel, s, d)
     strided, uneven = max(s) > 1 or max(d) > 1, [hi - lo for lo, hi in pads]
     channels_last = convolution_layout(x, weight, strided, G, padding_mode, uneven=uneven)
+    channels_last &= not nnpack(x, kernel, max(d) > 1, [lo for lo, _ in pads])
     x, weight = x.to(dtype), weight.to(dtype)
     if padding_mode != "zeros":
         x = pad_by_selection(op, x, padding, padding_mode)  # type: ignore[arg-type]

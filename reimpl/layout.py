@@ -123,6 +123,15 @@ def convolution_layout(
     return x.dtype in _ONEDNN_HALF or (x.dtype in _SINGLE and _onednn(x, w, strided, groups))
 
 
+def nnpack(x: Tensor, kernel: Sequence[int], dilated: bool, padding: Sequence[int]) -> bool:
+    """ATen's ``use_nnpack``, which is asked without oneDNN alone: its results are contiguous."""
+    wanted = not torch.backends.mkldnn.enabled and torch._C._get_nnpack_enabled()
+    if not wanted or x.is_cuda or x.dim() > 4 or x.dtype not in (torch.float32, torch.complex64):
+        return False
+    fits = all(p < k < 17 for p, k in zip(padding, kernel, strict=True))
+    return fits and not dilated and x.shape[0] >= 16
+
+
 def _padded(x: Tensor, more: Sequence[int]) -> Tensor:
     """A tensor like ``x`` with ``more`` entries per spatial axis, laid out as torch's padding does.
 

@@ -230,6 +230,14 @@ PAD = Op(
 )
 
 
+OTHER_AXES = {
+    ("input", "five axes and more"): (
+        "an axis at the end takes the place of a padded one, which then may be too short: torch "
+        "wraps what is cropped"
+    )
+}
+
+
 def layer(family: str, mode: str, rank: int) -> Op:
     """Declare a padding module."""
     valued = family == "Constant"
@@ -241,6 +249,7 @@ def layer(family: str, mode: str, rank: int) -> Op:
         differentiable=("input",),
         dtypes=(*FLOATS, *COMPLEX),
         levels=AMOUNTS | ({"value": (0.0, 1.5, -2)} if valued else {}),
+        without=OTHER_AXES if mode == "circular" else {},
         bad=LAYER_FAULTS,
         relations=(relations.affine_in("input"), relations.blind_to_other_samples),
         oracle=lambda _: partial(Layer, layer_by_index, mode=mode, rank=rank),
