@@ -45,9 +45,7 @@ class Ledger:
     known: Counter[str] = field(default_factory=Counter)  # excused, by reason
     # By reason, where it was met first: the regime, and how many cases that took.
     first_known: dict[str, tuple[str, int]] = field(default_factory=dict)
-    bad_calls: dict[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # by the good one: ``dealt``
+    bad_calls: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by good call: ``dealt``
     made_large: dict[str, str] = field(default_factory=dict)  # integers, and in which call first
     faults: list[Fault] = field(default_factory=list)  # torch's, the first few
     fault_count: int = 0

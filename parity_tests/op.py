@@ -180,7 +180,7 @@ class Op:
         arguments = {k: tensors[k] if isinstance(v, Recipe) else v for k, v in drawn}
         arguments = as_given(arguments, call.kinds)
         for name in self.written(call):
-            # Autograd lets nobody write to a leaf, but for initialisers, which are not recorded.
+            # Autograd forbids writing to a leaf. Initialisers may: they record nothing.
             if self.differentiable and arguments[name].requires_grad:
                 arguments[name] = arguments[name].clone()
         own = spelled(target, self.spelling(target))
@@ -203,7 +203,7 @@ class Op:
     def passed(self, target: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments without those that the target lacks, where they have torch's default.
 
-        A group norm without ``bias`` is right in every call without one. Only other values fail.
+        A layer without ``bias`` is right in every call without one. It fails with other values.
         """
         takes = self.spelling(target).takes
         if takes is None or takes >= arguments.keys():

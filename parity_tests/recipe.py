@@ -326,7 +326,7 @@ def filled(fill: str, shape: tuple[int, ...], seed: int, dtype: torch.dtype) -> 
     numbers = FILLS[fill](random, shape, dtype)
     # Arithmetic on an array of no axes makes it a scalar.
     numbers = np.asarray(np.abs(numbers) if dtype in UNSIGNED else numbers)
-    with torch.inference_mode(False):  # whoever asks first: others may differentiate by it
+    with torch.inference_mode(False):  # it is shared, and others may differentiate
         return torch.from_numpy(numbers)
 
 

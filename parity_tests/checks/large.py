@@ -21,13 +21,13 @@ from typing import Any
 import torch
 
 from parity_tests.op import Bad, Call, Op
-from parity_tests.trial import Trial
+from parity_tests.trial import Trial, onednn
 
 # What a call raises, or the shapes of what it returns; None where the process ended in the call.
 Outcome = Exception | list[Any] | None
 Ask = Callable[[Trial, Callable[..., Any], Call], Outcome]
 
-# Of these 32 bits are a small number, as which who keeps no more takes them.
+# Their lowest 32 bits are 1 and 2: code that keeps 32 bits takes them for these.
 WRAPPING = (2**32 + 1, 2**62 + 2)
 LARGE = (2**31, 2**55, 2**63 - 1, 2**63, -(2**31), -(2**63))
 ASKED = 16  # one call in so many, and the first with each argument that is
@@ -197,7 +197,7 @@ def others_outcomes(trial: Trial, call: Call, outcome: Ask) -> list[Outcome]:
     def ask(other: Trial) -> Callable[[Call], Outcome]:
         return lambda call: outcome(other, trial.torch, call)
 
-    with torch.backends.mkldnn.flags(enabled=False):
+    with onednn(enabled=False):
         native = apart(ask(replace(trial, dtype=torch.float64)), [call], SECONDS)
     return native + apart(ask(replace(trial, device="meta")), [call], SECONDS)
 
